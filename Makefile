@@ -1,0 +1,31 @@
+# Two commands matter: `make up` and `make test`. Python 3.11+ and make are all they need.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+UV_VERSION := 0.13.8
+MEMBERS := libs/shim_common libs/shim_transcripts libs/shim_risk services/gateway services/checkpointer \
+           clients/shim_agent clients/shim_cli clients/shim_mcp deploy/stack
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status logs lint format test lock chaos bench-checkpoints bench-hooks eval-risk
+
+help: ## Show the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Make the virtual environment (done by every other command)
+
+$(VENV)/.installed: requirements.lock Makefile $(MEMBERS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "SHIM needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.11 ..." % sys.version.split()[0])'
+	@echo "==> virtual environment"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "==> dependencies (hash-checked)"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@echo "==> SHIM itself"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+	@touch $@
+
+lock: ## Write requirements.lock anew from the pyproject files
+	@uv=$$(command -v uv || echo $(UV)); $$uv lock --quiet && $$uv export --quiet --all-packages --all-groups --no-emit-workspace \
+	  --no-annotate --no-header --format requirements-txt --output-file requirements.lock

@@ -1,0 +1,1 @@
+"""Starts the whole stack on one machine: embedded Postgres and Valkey, the services, the agent."""

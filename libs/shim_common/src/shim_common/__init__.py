@@ -1,0 +1,1 @@
+"""What every SHIM service shares: contracts, ids, time, database, events, web."""

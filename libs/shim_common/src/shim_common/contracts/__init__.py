@@ -1,0 +1,1 @@
+"""What travels between services: frozen models, one file per producer. No behaviour, no I/O."""

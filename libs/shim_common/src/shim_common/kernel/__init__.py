@@ -1,0 +1,1 @@
+"""Small values everyone needs: time, ids, errors, retry. No I/O."""

@@ -1,0 +1,1 @@
+"""Sessions, signals, risk, checkpoints, recovery."""

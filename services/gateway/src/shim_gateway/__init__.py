@@ -1,0 +1,1 @@
+"""One door: keys, limits, REST, live events."""
