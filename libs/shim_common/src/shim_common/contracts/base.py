@@ -27,6 +27,4 @@ class Command(BaseModel):
 class Page(Wire):
     """Where a listing goes on."""
 
-    next_cursor: str | None = Field(
-        None, description="Give it as `cursor` for the next page; absent at the end."
-    )
+    next_cursor: str | None = Field(None, description="Give it as `cursor` for the next page; absent at the end.")

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from shim_common.contracts.base import JsonObject, Moment, Wire
+from shim_common.contracts.base import JsonObject, Moment, Page, Wire
 
 
 class Event(Wire):
@@ -21,3 +21,9 @@ class Event(Wire):
     traceparent: str | None = None
     causation_id: str | None = None
     data: JsonObject = Field(default_factory=dict)
+
+
+class EventPage(Page):
+    """Events, oldest first. `next_cursor` is the id to give as `after`."""
+
+    items: list[Event]

@@ -8,9 +8,7 @@ from shim_common.contracts.base import Wire
 class FieldError(Wire):
     """One thing wrong with the request."""
 
-    pointer: str = Field(
-        examples=["/entries/0/at"], description="JSON pointer into the body, or the parameter."
-    )
+    pointer: str = Field(examples=["/entries/0/at"], description="JSON pointer into the body, or the parameter.")
     detail: str
 
 

@@ -39,7 +39,6 @@ class Trigger(StrEnum):
     RISK = "risk"
     COMPACTION = "compaction"
     RISKY_OPERATION = "risky_operation"
-    TURN_END = "turn_end"
     ON_DEMAND = "on_demand"
     INTERRUPTION = "interruption"
 
@@ -48,9 +47,7 @@ class NewSession(Command):
     """Opens a session, or finds the one that is already open under the same client id."""
 
     client: str = Field(max_length=64, examples=["claude-code"])
-    client_session_id: str = Field(
-        min_length=1, max_length=200, examples=["4f6c0d5e-8a2b-4c1d-9e3f-5a6b7c8d9e0f"]
-    )
+    client_session_id: str = Field(min_length=1, max_length=200, examples=["4f6c0d5e-8a2b-4c1d-9e3f-5a6b7c8d9e0f"])
     project: str = Field(max_length=4096, examples=["/home/ana/webshop"], description="Absolute folder.")
     client_version: str | None = Field(None, max_length=64, examples=["2.1.329"])
     model: str | None = Field(None, max_length=128)
@@ -222,9 +219,7 @@ class RiskReport(Wire):
     """When the context will be exhausted (a compaction). No other failure is predicted."""
 
     at: Moment
-    probability: float = Field(
-        ge=0, le=1, description="That a compaction comes within the next 10 API calls."
-    )
+    probability: float = Field(ge=0, le=1, description="That a compaction comes within the next 10 API calls.")
     calls_left: float | None = Field(None, description="Median estimate.")
     calls_left_low: float | None = Field(None, description="Lower end of the 80 % interval.")
     calls_left_high: float | None = None
@@ -301,9 +296,7 @@ class CheckpointState(Wire):
 class FileRef(Command):
     """One file of a snapshot."""
 
-    path: str = Field(
-        min_length=1, max_length=4096, description="Relative to the project, with forward slashes."
-    )
+    path: str = Field(min_length=1, max_length=4096, description="Relative to the project, with forward slashes.")
     sha256: Sha256
     size: int = Field(ge=0)
     mode: int = Field(ge=0, le=0o777, description="Permission bits.")
@@ -318,15 +311,11 @@ class NewSnapshot(Command):
     base: str | None = Field(None, description="Snapshot that `files` and `removed` are a change to.")
     removed: list[str] = Field(default_factory=list, max_length=50_000)
     active: list[str] = Field(default_factory=list, max_length=1000, description="Files the session touched.")
-    modified: list[str] = Field(
-        default_factory=list, max_length=10_000, description="Differing from the commit."
-    )
+    modified: list[str] = Field(default_factory=list, max_length=10_000, description="Differing from the commit.")
     staged: list[str] = Field(default_factory=list, max_length=10_000)
     diff: Sha256 | None = Field(None, description="Blob with the uncommitted diff.")
     commit: str | None = Field(None, max_length=64)
-    skipped: dict[str, str] = Field(
-        default_factory=dict, description="Path or pattern -> why it was left out."
-    )
+    skipped: dict[str, str] = Field(default_factory=dict, description="Path or pattern -> why it was left out.")
 
 
 class Snapshot(Wire):
@@ -380,16 +369,10 @@ class Recovery(Wire):
     session: Session | None
     confidence: Confidence
     why: str
-    bundle: str | None = Field(
-        None, max_length=10_000, description="For the model: facts, at most 10,000 characters."
-    )
+    bundle: str | None = Field(None, max_length=10_000, description="For the model: facts, at most 10,000 characters.")
     pending: list[PendingCall] = Field(default_factory=list)
-    resume: list[str] | None = Field(
-        None, description="The command that continues the session, as arguments."
-    )
-    others: list[str] = Field(
-        default_factory=list, description="Further interrupted sessions in the project."
-    )
+    resume: list[str] | None = Field(None, description="The command that continues the session, as arguments.")
+    others: list[str] = Field(default_factory=list, description="Further interrupted sessions in the project.")
 
 
 class HookAnswer(Wire):

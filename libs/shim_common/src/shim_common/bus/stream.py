@@ -1,0 +1,40 @@
+"""Follows the event stream as it grows; survives the loss of Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shim_common.contracts.envelope import Event
+from shim_common.db.outbox import stream_name
+from shim_common.kernel.retry import Backoff
+
+log = structlog.get_logger(__name__)
+_BLOCK_MILLISECONDS = 5000
+
+
+async def follow(redis: Redis, schema: str, backoff: Backoff | None = None) -> AsyncIterator[Event]:
+    """Yield every event that the service publishes from now on, without end; reconnects with jitter.
+
+    Entry ids are the publisher's own numbers, so the place still holds after Redis was lost and filled again.
+    """
+    stream, pauses = stream_name(schema), backoff or Backoff()
+    waits = pauses.waits()
+    last: bytes | None = None
+    while True:
+        try:
+            if last is None:
+                newest = await redis.xrevrange(stream, count=1)
+                last = newest[0][0] if newest else b"0"
+            answer = await redis.xread({stream: last}, count=200, block=_BLOCK_MILLISECONDS)
+        except (RedisError, OSError) as error:
+            log.warning("stream.waiting", reason=type(error).__name__)
+            await asyncio.sleep(next(waits))
+            continue
+        waits = pauses.waits()
+        for _, entries in answer:
+            for entry_id, fields in entries:
+                last = entry_id
+                yield Event.model_validate_json(fields[b"event"])

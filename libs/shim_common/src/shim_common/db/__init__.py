@@ -1,0 +1,1 @@
+"""Postgres: pool, transactions, migrations, the outbox."""

@@ -1,0 +1,190 @@
+"""The outbox: events written in the transaction that caused them, and the relay that publishes them.
+
+The relay numbers rows once they are visible (commits are not in the order of identity columns) and adds
+them to the stream under that number, so publishing twice is refused by Redis itself, and a stream that
+was lost is filled again from the table.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from shim_common.contracts.envelope import Event
+from shim_common.db.database import Connection, Database, Row
+from shim_common.kernel.errors import ShimError
+from shim_common.kernel.retry import Backoff
+
+STREAM_LENGTH = 10_000
+"""Entries kept in Redis, about; the table holds the history."""
+_BATCH = 500
+_LOCK = 0x53484F42
+_POLL = 1.0
+"""Seconds between looks at the table when nobody rings."""
+
+log = structlog.get_logger(__name__)
+
+
+def stream_name(schema: str) -> str:
+    """Return the stream of a service: one each, because its entry ids are that service's own numbers."""
+    return f"shim:events:{schema}"
+
+
+async def append(connection: Connection, events: Sequence[Event]) -> None:
+    """Write events inside the caller's transaction."""
+    if not events:
+        return
+    await connection.executemany(
+        """INSERT INTO outbox (id, type, version, occurred_at, source, subject, actor, project_id, chain_id,
+                               session_id, traceparent, causation_id, data)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+        [_row(event) for event in events],
+    )
+
+
+def _row(event: Event) -> tuple[object, ...]:
+    return (
+        event.id,
+        event.type,
+        event.version,
+        event.occurred_at,
+        event.source,
+        event.subject,
+        event.actor,
+        event.project_id,
+        event.chain_id,
+        event.session_id,
+        event.traceparent,
+        event.causation_id,
+        orjson.dumps(event.data),
+    )
+
+
+def event_of(row: Row) -> Event:
+    """Return the event in a row of the outbox."""
+    return Event(**{**dict(row), "data": orjson.loads(row["data"])})
+
+
+_COLUMNS = """id, type, version, occurred_at, source, subject, actor, project_id, chain_id, session_id,
+              traceparent, causation_id, data"""
+
+
+async def history(
+    connection: Connection, *, after: str | None, limit: int, types: Sequence[str], session: str | None
+) -> list[Event]:
+    """Return published events after the one with this id, oldest first; from the first for an unknown id."""
+    rows = await connection.fetch(
+        f"""SELECT {_COLUMNS} FROM outbox
+            WHERE seq > coalesce((SELECT seq FROM outbox WHERE id = $1), 0)
+              AND (cardinality($2::text[]) = 0 OR type = ANY($2)) AND ($3::text IS NULL OR session_id = $3)
+            ORDER BY seq LIMIT $4""",  # noqa: S608 - the columns are ours
+        after,
+        list(types),
+        session,
+        limit,
+    )
+    return [event_of(row) for row in rows]
+
+
+async def forget_before(connection: Connection, moment: datetime, limit: int = 5000) -> int:
+    """Delete published events older than the moment; return how many went."""
+    status = await connection.execute(
+        """DELETE FROM outbox WHERE id IN
+             (SELECT id FROM outbox WHERE seq IS NOT NULL AND occurred_at < $1 ORDER BY seq LIMIT $2)""",
+        moment,
+        limit,
+    )
+    return int(status.split()[-1])
+
+
+@dataclass
+class Relay:
+    """Moves events from the table to the stream, in order, at least once; waits out both stores."""
+
+    database: Database
+    redis: Redis
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        self._bell = asyncio.Event()
+        self._stream = stream_name(self.database.schema)
+
+    def ring(self) -> None:
+        """Say that something was committed."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        waits = self.backoff.waits()
+        while True:
+            try:
+                moved = await self.publish_once()
+                waits = self.backoff.waits()
+            except (ShimError, RedisError, OSError) as error:
+                log.warning("relay.waiting", reason=type(error).__name__)
+                await asyncio.sleep(next(waits))
+                continue
+            if not moved:
+                await self._listen()
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(), _POLL)
+        self._bell.clear()
+
+    async def publish_once(self) -> int:
+        """Publish what is there; return how many events went out."""
+        async with self.database.transaction() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+                return 0
+            await _number(connection)
+            last = await self._last_published()
+            rows = await connection.fetch(
+                f"SELECT seq, {_COLUMNS} FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",  # noqa: S608
+                max(last, await _horizon(connection)),
+                _BATCH,
+            )
+        for row in rows:
+            await self._add(row)
+        return len(rows)
+
+    async def _last_published(self) -> int:
+        newest = await self.redis.xrevrange(self._stream, count=1)
+        return int(newest[0][0].split(b"-")[0]) if newest else 0
+
+    async def _add(self, row: Row) -> None:
+        fields = dict(row)
+        sequence = fields.pop("seq")
+        event = Event(**{**fields, "data": orjson.loads(fields["data"])})
+        try:
+            await self.redis.xadd(
+                self._stream,
+                {"event": event.model_dump_json()},
+                id=f"{sequence}-0",
+                maxlen=STREAM_LENGTH,
+                approximate=True,
+            )
+        except ResponseError as error:
+            if "equal or smaller" not in str(error):
+                raise
+
+
+async def _number(connection: Connection) -> None:
+    await connection.execute(
+        """WITH fresh AS (SELECT id FROM outbox WHERE seq IS NULL ORDER BY position LIMIT $1),
+                numbered AS (SELECT id, nextval('outbox_seq') AS seq FROM fresh)
+           UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id""",
+        _BATCH,
+    )
+
+
+async def _horizon(connection: Connection) -> int:
+    """Return the number below which a lost stream is not filled again."""
+    newest = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox")
+    return max(0, int(newest) - STREAM_LENGTH)

@@ -1,0 +1,1 @@
+"""What every HTTP application shares: factory, errors, trust, bodies, paging, serving."""

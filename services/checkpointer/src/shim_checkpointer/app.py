@@ -1,0 +1,135 @@
+"""The composition root: the only place that picks adapters."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from shim_checkpointer import jobs
+from shim_checkpointer.api import Services, routers
+from shim_checkpointer.domain import signals, triggers
+from shim_checkpointer.metrics import Metrics
+from shim_checkpointer.settings import Settings
+from shim_checkpointer.storage import PostgresStore
+from shim_checkpointer.storage.upkeep import PostgresUpkeep
+from shim_checkpointer.tables import SCHEMA
+from shim_checkpointer.usecases import context as base
+from shim_checkpointer.usecases.appending import Appending
+from shim_checkpointer.usecases.filing import Filing
+from shim_checkpointer.usecases.foreseeing import Foreseeing
+from shim_checkpointer.usecases.hooking import Hooking, Snapshots
+from shim_checkpointer.usecases.recovering import Recovering
+from shim_checkpointer.usecases.sessions import SessionLife
+from shim_checkpointer.usecases.signalling import Signalling
+from shim_checkpointer.usecases.upkeep import Upkeeping
+from shim_checkpointer.usecases.viewing import Viewing
+from shim_checkpointer.vault import FileVault
+from shim_common.contracts.base import JsonObject
+from shim_common.contracts.sessions import Parameter, ParameterList
+from shim_common.db.database import Database
+from shim_common.db.migrations import migrate
+from shim_common.db.outbox import Relay
+from shim_common.kernel import secrets
+from shim_common.kernel.clock import Clock, SystemClock
+from shim_common.kernel.ids import Ids, TimeOrderedIds
+from shim_common.parameters import Declared
+from shim_common.redaction import redact_json
+from shim_common.web.app import create_service_app
+from shim_common.web.tokens import TokenMaker
+
+INTERNAL_SECRET = "internal.secret"  # noqa: S105 - the name of a file
+
+
+def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> FastAPI:
+    """Return the application; nothing is opened before it starts."""
+    clock = clock or SystemClock()
+    database = Database(settings.database_url, SCHEMA)
+    redis = Redis.from_url(settings.redis_url)
+    relay = Relay(database, redis)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    parameters = Declared((*base.TUNABLES, *signals.TUNABLES), settings.parameters)
+    context = base.Context(
+        store=PostgresStore(database, metrics.count),
+        clock=clock,
+        ids=ids or TimeOrderedIds(clock),
+        parameters=parameters,
+        redact=_redact,
+        cipher=FileVault(settings.keys_dir / "files"),
+        ring=relay.ring,
+        risky=triggers.RiskyCalls((*triggers.RISKY_COMMANDS, *settings.risky_commands)),
+    )
+    services = make_services(context, parameters)
+    upkeeping = Upkeeping(context, PostgresUpkeep(database), services.life)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await migrate(settings.database_url, SCHEMA, "shim_checkpointer")
+        await database.open()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            stack.push_async_callback(redis.aclose)
+            for work in (relay.run(), jobs.run_jobs(settings.redis_url, upkeeping), jobs.watch_for_silence(upkeeping)):
+                stack.push_async_callback(_cancel, asyncio.create_task(work))
+            yield
+
+    return create_service_app(
+        title="SHIM checkpointer",
+        version=version("shim-checkpointer"),
+        routers=routers(services, metrics),
+        tokens=TokenMaker(secrets.read_or_make(settings.keys_dir / INTERNAL_SECRET), clock),
+        registry=registry,
+        ready=database.is_ready,
+        lifespan=lifespan,
+    )
+
+
+def make_services(context: base.Context, parameters: Declared) -> Services:
+    """Return the use cases over a context."""
+    signalling = Signalling(context, Foreseeing(context))
+    life = SessionLife(context, signalling)
+    snapshots = Snapshots()
+    return Services(
+        context=context,
+        life=life,
+        appending=Appending(context, signalling),
+        signalling=signalling,
+        hooking=Hooking(context, life, snapshots),
+        recovering=Recovering(context),
+        viewing=Viewing(context),
+        filing=Filing(context, snapshots),
+        parameters=_listed(parameters),
+    )
+
+
+def _redact(document: JsonObject) -> JsonObject:
+    clean, _ = redact_json(document)
+    if not isinstance(clean, dict):
+        raise TypeError("redaction keeps the shape of a document")
+    return clean
+
+
+def _listed(parameters: Declared) -> ParameterList:
+    return ParameterList(
+        items=[
+            Parameter(
+                name=tunable.name,
+                value=parameters.value(tunable.name),
+                default=tunable.default,
+                minimum=tunable.minimum,
+                maximum=tunable.maximum,
+                unit=tunable.unit,
+                meaning=tunable.meaning,
+            )
+            for tunable in parameters.tunables.values()
+        ]
+    )
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

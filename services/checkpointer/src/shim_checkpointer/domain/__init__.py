@@ -1,0 +1,1 @@
+"""Pure rules: what a log, a digest, a bundle, a signal and an interruption are."""

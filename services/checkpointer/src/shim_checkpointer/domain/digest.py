@@ -1,0 +1,357 @@
+"""The digest of a session: what has to be known to go on, kept up entry by entry in bounded space.
+
+It is the fold of the log, so the digest of any checkpoint can be made again from the entries up to it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shim_checkpointer.domain import text
+from shim_checkpointer.domain.log import LogEntry
+from shim_common.contracts.base import JsonObject
+from shim_common.contracts.sessions import EntryKind
+
+MOST_PROMPTS = 8
+MOST_SENTENCES = 20
+MOST_FILES = 100
+MOST_OPEN_CALLS = 50
+MOST_LATENCIES = 20
+_PROMPT_CHARS = 1500
+_REPLY_CHARS = 1500
+_ERROR_CHARS = 600
+_SUMMARY_CHARS = 4000
+
+EDITING_TOOLS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
+_TODO_TOOL = "TodoWrite"
+_TASK_TOOLS = frozenset({"TaskCreate", "TaskUpdate"})
+_PLAN_TOOL = "ExitPlanMode"
+SYNTHETIC_MODEL = "<synthetic>"
+_NO_OUTCOME = ("[Tool call interrupted", "[Tool result missing")
+"""How the client words a result that it does not have (2.1.329): such a result proves nothing."""
+_NOT_A_PROMPT = ("<command-", "<local-command", "Caveat:", "[Request interrupted", "<task-notification")
+
+
+@dataclass
+class OpenCall:
+    """A tool call without a result."""
+
+    name: str
+    summary: str
+    at: str
+
+
+@dataclass
+class Digest:
+    """What is known of a session. Times are ISO 8601."""
+
+    first_prompt: str | None = None
+    prompts: list[list[str]] = field(default_factory=list)
+    constraints: list[str] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
+    todos: list[JsonObject] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=dict)
+    open_calls: dict[str, OpenCall] = field(default_factory=dict)
+    last_error: list[str] | None = None
+    last_reply: str | None = None
+    summary: str | None = None
+    stated: JsonObject = field(default_factory=dict)
+    messages: int = 0
+    tool_calls: int = 0
+    tool_failures: int = 0
+    error_streak: int = 0
+    api_retries: int = 0
+    compactions: int = 0
+    context_tokens: int = 0
+    context_growth: int = 0
+    last_call_id: str | None = None
+    asked_at: str | None = None
+    latencies: list[float] = field(default_factory=list)
+    model: str | None = None
+    client_version: str | None = None
+    cwd: str | None = None
+    turn_open: bool = False
+
+    def add(self, entry: LogEntry) -> None:
+        """Take one entry in."""
+        _FOLDS[entry.kind](self, entry)
+
+    def to_json(self) -> JsonObject:
+        """Return the digest as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: JsonObject) -> "Digest":
+        """Return the digest that `to_json` gave; fields of another version are left out."""
+        known = {name: value for name, value in document.items() if name in cls.__dataclass_fields__}
+        known["open_calls"] = {key: OpenCall(**call) for key, call in known.get("open_calls", {}).items()}
+        return cls(**known)
+
+    def median_latency(self) -> float | None:
+        """Return the median seconds from a request to its reply over the last replies."""
+        if not self.latencies:
+            return None
+        ordered = sorted(self.latencies)
+        return ordered[len(ordered) // 2]
+
+
+def fold(entries: Iterable[LogEntry]) -> Digest:
+    """Return the digest of a whole log."""
+    digest = Digest()
+    for entry in entries:
+        digest.add(entry)
+    return digest
+
+
+def call_summary(name: str, arguments: JsonObject) -> str:
+    """Return what a tool call is about, in a line: its command, file, or arguments."""
+    for field_name in (
+        "command",
+        "file_path",
+        "notebook_path",
+        "path",
+        "pattern",
+        "url",
+        "query",
+        "description",
+    ):
+        value = arguments.get(field_name)
+        if isinstance(value, str):
+            return text.shorten(value, 200)
+    return text.shorten(str(arguments), 120) if arguments else name
+
+
+def plain_text(content: Any) -> str:  # noqa: ANN401 - whatever a client put there
+    """Return the text in message content: a string, or blocks of which the texts are joined."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [
+            plain_text(block.get("text", block.get("content", ""))) for block in content if isinstance(block, dict)
+        ]
+        return "\n".join(part for part in parts if part)
+    return ""
+
+
+def is_no_outcome(output: str) -> bool:
+    """Whether a result is the client's own stand-in for one it lost."""
+    return output.startswith(_NO_OUTCOME)
+
+
+def _on_message(digest: Digest, entry: LogEntry) -> None:
+    body = entry.body
+    message = body.get("message", body)
+    if not isinstance(message, dict):
+        return
+    if isinstance(body.get("version"), str):
+        digest.client_version = body["version"]
+    if isinstance(body.get("cwd"), str):
+        digest.cwd = body["cwd"]
+    side = bool(body.get("isSidechain"))
+    if message.get("role") == "assistant":
+        _on_reply(digest, entry, message, side=side)
+    elif message.get("role") == "user":
+        _on_user(digest, entry, message, side=side)
+
+
+def _blocks(message: JsonObject, kind: str) -> list[JsonObject]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return []
+    return [block for block in content if isinstance(block, dict) and block.get("type") == kind]
+
+
+def _on_reply(digest: Digest, entry: LogEntry, message: JsonObject, *, side: bool) -> None:
+    if message.get("model") == SYNTHETIC_MODEL:
+        digest.last_error = [
+            entry.at.isoformat(),
+            "API",
+            text.shorten(plain_text(message.get("content")), _ERROR_CHARS),
+        ]
+        return
+    for block in _blocks(message, "tool_use"):
+        _start_call(digest, entry.at, str(block.get("id")), str(block.get("name")), block.get("input"), side=side)
+    if side:
+        return
+    _count_call(digest, entry.at, message)
+    reply = "\n".join(str(block.get("text", "")) for block in _blocks(message, "text")).strip()
+    reply = reply or (message["content"] if isinstance(message.get("content"), str) else "")
+    digest.turn_open = bool(_blocks(message, "tool_use"))
+    if reply:
+        digest.messages += 1
+        digest.last_reply = text.clip(reply, _REPLY_CHARS)
+        _keep(digest.decisions, text.decisions_in(reply))
+
+
+def _count_call(digest: Digest, at: datetime, message: JsonObject) -> None:
+    call_id, usage = message.get("id"), message.get("usage")
+    if isinstance(message.get("model"), str):
+        digest.model = message["model"]
+    if digest.asked_at is not None:
+        waited = (at - datetime.fromisoformat(digest.asked_at)).total_seconds()
+        digest.latencies = [*digest.latencies, max(0.0, waited)][-MOST_LATENCIES:]
+        digest.asked_at = None
+    if isinstance(usage, dict) and (call_id is None or call_id != digest.last_call_id):
+        digest.last_call_id = call_id if isinstance(call_id, str) else None
+        _count_usage(digest, usage)
+
+
+def _count_usage(digest: Digest, usage: JsonObject) -> None:
+    names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    context = sum(value for name in names if isinstance(value := usage.get(name), int))
+    if context:
+        digest.context_growth = context - digest.context_tokens if digest.context_tokens else 0
+        digest.context_tokens = context
+
+
+def _on_user(digest: Digest, entry: LogEntry, message: JsonObject, *, side: bool) -> None:
+    results = _blocks(message, "tool_result")
+    for block in results:
+        _end_call(
+            digest,
+            entry.at,
+            str(block.get("tool_use_id")),
+            plain_text(block.get("content")),
+            bool(block.get("is_error")),
+        )
+    if side:
+        return
+    digest.asked_at = entry.at.isoformat()
+    if results:
+        digest.turn_open = True
+    if entry.body.get("isCompactSummary"):
+        digest.summary = text.clip(plain_text(message.get("content")), _SUMMARY_CHARS)
+    elif not results and not entry.body.get("isMeta"):
+        _on_prompt(digest, entry.at, plain_text(message.get("content")))
+
+
+def _on_prompt(digest: Digest, at: datetime, prompt: str) -> None:
+    prompt = prompt.strip()
+    if not prompt or prompt.startswith(_NOT_A_PROMPT):
+        return
+    digest.messages += 1
+    digest.turn_open = True
+    digest.api_retries = 0
+    kept = text.clip(prompt, _PROMPT_CHARS)
+    digest.first_prompt = digest.first_prompt or kept
+    digest.prompts = [*digest.prompts, [at.isoformat(), kept]][-MOST_PROMPTS:]
+    _keep(digest.constraints, text.constraints_in(prompt))
+
+
+def _start_call(digest: Digest, at: datetime, call_id: str, name: str, arguments: object, *, side: bool) -> None:
+    inputs = arguments if isinstance(arguments, dict) else {}
+    digest.turn_open = digest.turn_open or not side
+    digest.tool_calls += 1
+    digest.open_calls[call_id] = OpenCall(name, call_summary(name, inputs), at.isoformat())
+    while len(digest.open_calls) > MOST_OPEN_CALLS:
+        digest.open_calls.pop(next(iter(digest.open_calls)))
+    path = inputs.get("file_path") or inputs.get("notebook_path")
+    if name in EDITING_TOOLS and isinstance(path, str):
+        edits = digest.files.pop(path, 0)
+        digest.files[path] = edits + 1
+        while len(digest.files) > MOST_FILES:
+            digest.files.pop(next(iter(digest.files)))
+    if not side:
+        _on_planning(digest, name, inputs)
+
+
+def _on_planning(digest: Digest, name: str, inputs: JsonObject) -> None:
+    if name == _TODO_TOOL and isinstance(inputs.get("todos"), list):
+        digest.todos = [todo for todo in inputs["todos"] if isinstance(todo, dict)][:50]
+    elif name in _TASK_TOOLS:
+        _on_task(digest, name, inputs)
+    elif name == _PLAN_TOOL and isinstance(inputs.get("plan"), str):
+        _keep(digest.decisions, [f"Plan: {text.shorten(inputs['plan'], 800)}"])
+
+
+def _on_task(digest: Digest, name: str, inputs: JsonObject) -> None:
+    if name == "TaskCreate":
+        task_id = str(len(digest.todos) + 1)
+        title = str(inputs.get("subject") or inputs.get("description") or "")
+        digest.todos = [
+            *digest.todos,
+            {"id": task_id, "content": text.shorten(title, 200), "status": "pending"},
+        ][-50:]
+        return
+    wanted = str(inputs.get("taskId") or inputs.get("id") or "")
+    for todo in digest.todos:
+        if todo.get("id") == wanted and isinstance(inputs.get("status"), str):
+            todo["status"] = inputs["status"]
+
+
+def _end_call(digest: Digest, at: datetime, call_id: str, output: str, failed: bool) -> None:
+    if is_no_outcome(output):
+        return
+    call = digest.open_calls.pop(call_id, None)
+    if not failed:
+        digest.error_streak = 0
+        return
+    digest.tool_failures += 1
+    digest.error_streak += 1
+    name = f"{call.name}: {call.summary}" if call else "tool"
+    digest.last_error = [at.isoformat(), name, text.clip(output, _ERROR_CHARS)]
+
+
+def _on_tool_call(digest: Digest, entry: LogEntry) -> None:
+    body = entry.body
+    _start_call(digest, entry.at, str(body.get("id")), str(body.get("name")), body.get("input"), side=False)
+
+
+def _on_tool_result(digest: Digest, entry: LogEntry) -> None:
+    body = entry.body
+    output = plain_text(body.get("content", body.get("output")))
+    _end_call(digest, entry.at, str(body.get("id", body.get("tool_use_id"))), output, bool(body.get("is_error")))
+
+
+def _on_usage(digest: Digest, entry: LogEntry) -> None:
+    _count_usage(digest, entry.body)
+
+
+def _on_error(digest: Digest, entry: LogEntry) -> None:
+    if isinstance(entry.body.get("retryAttempt"), int):
+        digest.api_retries += 1
+    detail = entry.body.get("message") or entry.body.get("error") or entry.body.get("content") or ""
+    digest.last_error = [entry.at.isoformat(), "API", text.shorten(str(detail), _ERROR_CHARS)]
+
+
+def _on_compaction(digest: Digest, entry: LogEntry) -> None:
+    digest.compactions += 1
+    digest.context_tokens = 0
+    digest.context_growth = 0
+    if isinstance(entry.body.get("summary"), str):
+        digest.summary = text.clip(entry.body["summary"], _SUMMARY_CHARS)
+
+
+def _on_state(digest: Digest, entry: LogEntry) -> None:
+    stated = {key: value for key, value in entry.body.items() if value not in (None, [], "")}
+    _keep(digest.decisions, [str(item) for item in stated.pop("decisions", [])])
+    todos = stated.pop("todos", None)
+    if isinstance(todos, list):
+        digest.todos = [todo if isinstance(todo, dict) else {"content": str(todo)} for todo in todos][:50]
+    digest.stated = {**digest.stated, **stated}
+
+
+def _on_other(_digest: Digest, _entry: LogEntry) -> None:
+    """Notes and metadata are kept in the log; nothing follows from them."""
+
+
+def _keep(sentences: list[str], found: Iterable[str]) -> None:
+    for sentence in found:
+        if sentence in sentences:
+            sentences.remove(sentence)
+        sentences.append(sentence)
+    del sentences[:-MOST_SENTENCES]
+
+
+_FOLDS = {
+    EntryKind.MESSAGE: _on_message,
+    EntryKind.TOOL_CALL: _on_tool_call,
+    EntryKind.TOOL_RESULT: _on_tool_result,
+    EntryKind.USAGE: _on_usage,
+    EntryKind.ERROR: _on_error,
+    EntryKind.COMPACTION: _on_compaction,
+    EntryKind.STATE: _on_state,
+    EntryKind.NOTE: _on_other,
+    EntryKind.META: _on_other,
+}

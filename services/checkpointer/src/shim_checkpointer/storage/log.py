@@ -1,0 +1,93 @@
+"""Entries: the fresh ones a row each, the old ones sealed in blocks."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from shim_checkpointer.domain import log
+from shim_checkpointer.domain.session import Kept
+from shim_common.contracts.sessions import SessionSource
+from shim_common.db.database import Connection
+
+
+class PostgresLog:
+    """Logs in Postgres. Positions start at 1."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def known(self, session: Kept, keys: Sequence[bytes]) -> set[bytes]:
+        """Return those of the keys that are among the fresh entries."""
+        rows = await self._connection.fetch(
+            "SELECT key FROM entry WHERE session_no = $1 AND key = ANY($2)",
+            session.no,
+            [UUID(bytes=key) for key in keys],
+        )
+        return {row["key"].bytes for row in rows}
+
+    async def add(self, session: Kept, entries: Sequence[tuple[bytes, bytes]]) -> None:
+        """Store entries, as (key, packed body), behind the present end."""
+        await self._connection.execute(
+            """INSERT INTO entry (session_no, position, key, body)
+               SELECT $1, $2 + n, key, body FROM unnest($3::uuid[], $4::bytea[]) WITH ORDINALITY AS t(key, body, n)""",
+            session.no,
+            session.position,
+            [UUID(bytes=key) for key, _ in entries],
+            [body for _, body in entries],
+        )
+
+    async def read(self, session: Kept, after: int, limit: int) -> list[bytes]:
+        """Return canonical entries behind a position, oldest first."""
+        payloads: list[bytes] = []
+        if after < session.sealed:
+            blocks = await self._connection.fetch(
+                """SELECT first, body FROM block WHERE session_no = $1 AND last > $2 AND first <= $3 ORDER BY first""",
+                session.no,
+                after,
+                after + limit,
+            )
+            for row in blocks:
+                payloads.extend(log.unseal(row["body"])[max(0, after - row["first"] + 1) :])
+        room = limit - len(payloads)
+        if room > 0:
+            rows = await self._connection.fetch(
+                "SELECT body FROM entry WHERE session_no = $1 AND position > $2 ORDER BY position LIMIT $3",
+                session.no,
+                after + len(payloads),
+                room,
+            )
+            payloads.extend(log.unpack(row["body"]) for row in rows)
+        return payloads[:limit]
+
+    async def sealed(self, session: Kept) -> list[bytes]:
+        """Return all sealed entries."""
+        return await self.read(session, 0, session.sealed) if session.sealed else []
+
+    async def seal(self, session: Kept, block: bytes, last: int) -> None:
+        """Put a block in the place of the fresh entries up to a position."""
+        first = session.sealed + 1
+        await self._connection.execute("INSERT INTO block VALUES ($1, $2, $3, $4)", session.no, first, last, block)
+        await self._connection.execute("DELETE FROM entry WHERE session_no = $1 AND position <= $2", session.no, last)
+
+    async def source_end(self, session: Kept, file: str) -> int:
+        """Return how far a file is stored."""
+        end = await self._connection.fetchval(
+            "SELECT stored_to FROM source WHERE session_no = $1 AND file = $2", session.no, file
+        )
+        return end or 0
+
+    async def set_source(self, session: Kept, file: str, end: int) -> None:
+        """Note how far a file is stored."""
+        await self._connection.execute(
+            """INSERT INTO source VALUES ($1, $2, $3)
+               ON CONFLICT (session_no, file) DO UPDATE SET stored_to = excluded.stored_to""",
+            session.no,
+            file,
+            end,
+        )
+
+    async def sources(self, session: Kept) -> list[SessionSource]:
+        """Return all files of a session and how far they are stored."""
+        rows = await self._connection.fetch(
+            "SELECT file, stored_to FROM source WHERE session_no = $1 ORDER BY file", session.no
+        )
+        return [SessionSource(file=row["file"], end=row["stored_to"]) for row in rows]

@@ -1,0 +1,160 @@
+"""Taking entries into a session's log: the heart of the service.
+
+One transaction stores the entries, moves the digest, signals and risk, makes a checkpoint where one is
+due, and writes the events. Answered means committed.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shim_checkpointer.domain import log, triggers
+from shim_checkpointer.domain.digest import is_no_outcome, plain_text
+from shim_checkpointer.domain.log import LogEntry
+from shim_checkpointer.domain.session import Kept
+from shim_checkpointer.ports import Unit
+from shim_checkpointer.usecases.checkpointing import make_checkpoint
+from shim_checkpointer.usecases.context import Context, session_of
+from shim_checkpointer.usecases.signalling import Signalling
+from shim_common.contracts.base import JsonObject
+from shim_common.contracts.envelope import Event
+from shim_common.contracts.sessions import Appended, AppendEntries, EntryKind, NewEntry, SourceSpan, Trigger
+from shim_common.kernel.clock import aware
+
+_THREAD_ABOVE = 64
+"""Entries from which a batch is redacted in a thread, so that other requests are not kept waiting."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An entry ready to be stored."""
+
+    key: bytes
+    entry: LogEntry
+    payload: bytes
+    packed: bytes
+
+
+class Appending:
+    """Appends entries."""
+
+    def __init__(self, context: Context, signalling: Signalling) -> None:
+        self._context = context
+        self._signalling = signalling
+
+    async def append(self, sid: str, command: AppendEntries, actor: str) -> Appended:
+        """Append entries from a client.
+
+        Raises:
+            NotFound: there is no such session.
+        """
+        prepared = await self._prepare(command.entries)
+        async with self._context.store.begin() as unit:
+            session = await session_of(unit, sid, lock=True)
+            stored_to = await unit.log.source_end(session, command.source.file) if command.source else 0
+            fresh = await self._fresh(unit, session, prepared, command.source, stored_to)
+            checkpoint_id = await self.take(unit, session, fresh, actor)
+            if command.source is not None and command.source.end > stored_to:
+                stored_to = command.source.end
+                await unit.log.set_source(session, command.source.file, stored_to)
+        self._context.ring()
+        return Appended(
+            position=session.position,
+            appended=len(fresh),
+            duplicates=len(prepared) - len(fresh),
+            source_end=stored_to if command.source else None,
+            checkpoint_id=checkpoint_id,
+        )
+
+    async def take(self, unit: Unit, session: Kept, fresh: Sequence[Prepared], actor: str) -> str | None:
+        """Put fresh entries behind the log and let everything follow; return the checkpoint made, if any."""
+        if fresh:
+            await self._extend(unit, session, fresh)
+        session.last_seen_at = self._context.clock.now()
+        if session.hooked_at is None:
+            session.turn_open = session.digest.turn_open
+        session.model = session.digest.model or session.model
+        session.client_version = session.digest.client_version or session.client_version
+        events = await self._signalling.judge(unit, session, [item.entry for item in fresh], actor)
+        checkpoint_id = await self._checkpoint_if_due(unit, session, actor, events)
+        await unit.sessions.save(session)
+        await unit.publish(events)
+        return checkpoint_id
+
+    async def _prepare(self, entries: Sequence[NewEntry]) -> list[Prepared]:
+        if len(entries) > _THREAD_ABOVE:
+            return await asyncio.to_thread(lambda: [self.prepare(entry) for entry in entries])
+        return [self.prepare(entry) for entry in entries]
+
+    def prepare(self, new: NewEntry) -> Prepared:
+        """Redact, encode and pack an entry."""
+        entry = LogEntry(new.key, new.kind, aware(new.at), self._context.redact(new.body))
+        payload = log.encode(entry)
+        return Prepared(log.key_digest(entry.key), entry, payload, log.pack(payload))
+
+    async def _fresh(
+        self, unit: Unit, session: Kept, prepared: Sequence[Prepared], source: SourceSpan | None, stored_to: int
+    ) -> list[Prepared]:
+        """Leave out what is stored already; sealed entries are looked through only when they could be meant."""
+        if source is not None and prepared and source.end <= stored_to:
+            return []
+        known = await unit.log.known(session, [item.key for item in prepared]) if prepared else set()
+        follows_on = source is not None and source.start >= stored_to
+        if session.sealed and not follows_on:
+            known |= {log.key_digest(log.decode(payload).key) for payload in await unit.log.sealed(session)}
+        fresh: list[Prepared] = []
+        for item in prepared:
+            if item.key not in known:
+                known.add(item.key)
+                fresh.append(item)
+        return fresh
+
+    async def _extend(self, unit: Unit, session: Kept, fresh: Sequence[Prepared]) -> None:
+        await unit.log.add(session, [(item.key, item.packed) for item in fresh])
+        size = sum(len(item.payload) for item in fresh)
+        session.head = log.advance(session.head, (item.payload for item in fresh))
+        session.position += len(fresh)
+        session.tail_bytes += size
+        session.fresh_bytes += size
+        for item in fresh:
+            session.digest.add(item.entry)
+        covered = [subject for item in fresh for subject in covered_by(item.entry)]
+        if covered and session.hooked_at is not None:
+            await unit.hooks.cover(session, covered)
+
+    async def _checkpoint_if_due(self, unit: Unit, session: Kept, actor: str, events: list[Event]) -> str | None:
+        every = int(self._context.parameters.value("checkpoint_every", session.chain_id))
+        finished = session.digest.tool_calls - len(session.digest.open_calls)
+        risk_up = any(event.type == "signal.raised" and event.data.get("name") == "risk" for event in events)
+        if not risk_up and not triggers.due(finished, session.checkpointed_calls, every):
+            return None
+        trigger = Trigger.RISK if risk_up else Trigger.TOOL_CALLS
+        checkpoint, event = await make_checkpoint(self._context, unit, session, trigger, actor)
+        events.append(event)
+        return checkpoint.id
+
+
+def covered_by(entry: LogEntry) -> list[str]:
+    """Return the tool calls whose result, and the prompts whose text, this entry brings."""
+    if entry.kind is EntryKind.TOOL_RESULT:
+        return [str(entry.body.get("id", entry.body.get("tool_use_id")))]
+    message = entry.body.get("message")
+    if entry.kind is not EntryKind.MESSAGE or not isinstance(message, dict) or message.get("role") != "user":
+        return []
+    subjects = [str(block["tool_use_id"]) for block in _results(message)]
+    prompt_id = entry.body.get("promptId")
+    return [*subjects, prompt_id] if isinstance(prompt_id, str) else subjects
+
+
+def _results(message: JsonObject) -> list[JsonObject]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return []
+    return [
+        block
+        for block in content
+        if isinstance(block, dict)
+        and block.get("type") == "tool_result"
+        and "tool_use_id" in block
+        and not is_no_outcome(plain_text(block.get("content")))
+    ]

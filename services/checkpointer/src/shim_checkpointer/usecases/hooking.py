@@ -1,0 +1,189 @@
+"""What Claude Code's hooks tell, and what is told to them."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shim_checkpointer.domain.pending import Observation
+from shim_checkpointer.domain.session import Kept
+from shim_checkpointer.domain.text import shorten
+from shim_checkpointer.ports import SessionFilter, Unit
+from shim_checkpointer.usecases.bundling import build_bundle, open_prompt, refresh_bundle
+from shim_checkpointer.usecases.checkpointing import make_checkpoint
+from shim_checkpointer.usecases.context import Context, text_of
+from shim_checkpointer.usecases.sessions import SessionLife
+from shim_common.contracts.base import JsonObject
+from shim_common.contracts.envelope import Event
+from shim_common.contracts.sessions import HookAnswer, NewSession, ProcessRef, SessionState, Trigger
+from shim_common.kernel.errors import BadInput
+
+CLIENT = "claude-code"
+_KEPT = {
+    "UserPromptSubmit": ("prompt",),
+    "PreToolUse": ("tool_name", "tool_input"),
+    "PostToolUse": ("tool_name", "tool_input", "tool_response", "duration_ms"),
+    "PostToolUseFailure": ("tool_name", "tool_input", "error", "is_interrupt", "duration_ms"),
+    "Stop": ("last_assistant_message",),
+    "StopFailure": ("error", "error_details", "last_assistant_message"),
+    "PreCompact": ("trigger",),
+    "PostCompact": ("trigger", "compact_summary"),
+    "SessionEnd": ("reason",),
+    "SessionStart": ("source", "model"),
+    "SubagentStop": ("agent_id",),
+    "Notification": ("notification_type", "message"),
+}
+"""What is kept of each event; of an event not named here, only that it happened."""
+
+
+@dataclass
+class Snapshots:
+    """Lets a risky call wait for the file snapshot that was asked for."""
+
+    _arrived: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def arrived(self, session_id: str) -> None:
+        """Say that a snapshot of the session was stored."""
+        waiting = self._arrived.get(session_id)
+        if waiting is not None:
+            waiting.set()
+
+    async def wait(self, session_id: str, seconds: float) -> bool:
+        """Wait for the next snapshot; say whether it came in time."""
+        event = self._arrived.setdefault(session_id, asyncio.Event())
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._arrived.pop(session_id, None)
+        return True
+
+
+class Hooking:
+    """Takes hook events."""
+
+    def __init__(self, context: Context, life: SessionLife, snapshots: Snapshots) -> None:
+        self._context = context
+        self._life = life
+        self._snapshots = snapshots
+
+    async def take(self, event: str, payload: JsonObject, pid: int | None, actor: str) -> HookAnswer | None:
+        """Store what the hook saw; return what it should print, if anything.
+
+        Raises:
+            BadInput: the payload names no session or folder.
+        """
+        hold: str | None = None
+        async with self._context.store.begin() as unit:
+            session, is_new = await self._session(unit, payload, pid, actor)
+            now = self._context.clock.now()
+            session.last_seen_at = session.hooked_at = now
+            await unit.hooks.add(session, self._observation(event, payload, now))
+            events: list[Event] = []
+            if pid is not None and session.process is None:
+                session.process = ProcessRef(pid=pid, created=0.0)
+            answer = None
+            if event == "SessionStart":
+                answer = await self._on_start(unit, session, payload, events, actor, is_new=is_new)
+            elif await self._on_event(unit, session, event, payload, events, actor):
+                hold = session.id
+            await unit.sessions.save(session)
+            await unit.publish(events)
+        self._context.ring()
+        if hold is not None:
+            await self._snapshots.wait(hold, self._context.parameters.value("hold_risky_call_s"))
+        return answer
+
+    async def _session(self, unit: Unit, payload: JsonObject, pid: int | None, actor: str) -> tuple[Kept, bool]:
+        client_session_id, cwd = text_of(payload, "session_id"), text_of(payload, "cwd")
+        if client_session_id is None or cwd is None:
+            raise BadInput("a hook payload names its session_id and cwd; this one does not", code="not_a_hook_payload")
+        before = None
+        if pid is not None and payload.get("source") in ("clear", "fork"):
+            before = await unit.sessions.of_process(CLIENT, pid, client_session_id)
+        command = NewSession(
+            client=CLIENT,
+            client_session_id=client_session_id[:200],
+            project=cwd[:4096],
+            model=text_of(payload, "model"),
+            continues=before.id if before else None,
+        )
+        return await self._life.find_or_create(unit, command, actor)
+
+    def _observation(self, event: str, payload: JsonObject, now: datetime) -> Observation:
+        kept = {name: payload[name] for name in _KEPT.get(event, ()) if payload.get(name) is not None}
+        subject = text_of(payload, "tool_use_id") or text_of(payload, "prompt_id")
+        return Observation(kind=event, subject=subject, at=now, body=self._context.redact(kept))
+
+    async def _on_event(
+        self, unit: Unit, session: Kept, event: str, payload: JsonObject, events: list[Event], actor: str
+    ) -> bool:
+        """Let the event change the session; say whether the call has to wait for a snapshot."""
+        if event == "UserPromptSubmit":
+            session.turn_open, session.prompt_id = True, text_of(payload, "prompt_id")
+            if session.revive():
+                events.append(self._context.event("session.resumed", session, actor, reason="prompt"))
+        elif event == "PreToolUse":
+            return await self._before_tool(unit, session, payload, events, actor)
+        elif event == "Stop":
+            session.turn_open = False
+            await refresh_bundle(unit, session)
+        elif event == "PreCompact":
+            _, made = await make_checkpoint(self._context, unit, session, Trigger.COMPACTION, actor)
+            events.append(made)
+            await refresh_bundle(unit, session)
+        elif event == "PostCompact":
+            events.append(self._context.event("session.compacted", session, actor, trigger=payload.get("trigger")))
+        elif event == "SessionEnd" and not session.turn_open and session.state is SessionState.ACTIVE:
+            await self._life.stop(unit, session, text_of(payload, "reason") or "closed", actor)
+        return False
+
+    async def _before_tool(
+        self, unit: Unit, session: Kept, payload: JsonObject, events: list[Event], actor: str
+    ) -> bool:
+        session.turn_open = True
+        arguments = payload.get("tool_input")
+        tool = text_of(payload, "tool_name") or ""
+        if not self._context.risky.is_risky(tool, arguments if isinstance(arguments, dict) else {}):
+            return False
+        _, made = await make_checkpoint(self._context, unit, session, Trigger.RISKY_OPERATION, actor)
+        events.append(made)
+        return bool(session.processes) or (session.process is not None and session.process.created > 0)
+
+    async def _on_start(
+        self, unit: Unit, session: Kept, payload: JsonObject, events: list[Event], actor: str, *, is_new: bool
+    ) -> HookAnswer | None:
+        source = payload.get("source")
+        was_interrupted = session.state is SessionState.INTERRUPTED
+        context = None
+        if source in ("resume", "compact") and session.position + session.checkpoints > 0:
+            context, _ = await build_bundle(unit, session)
+        if session.revive() and was_interrupted:
+            events.append(self._context.event("session.resumed", session, actor, reason=source))
+        if source != "compact":
+            session.process = None
+        if context is not None:
+            return _speak(context)
+        return await self._mention_others(unit, session) if is_new or source == "startup" else None
+
+    async def _mention_others(self, unit: Unit, session: Kept) -> HookAnswer | None:
+        wanted = SessionFilter(project=session.project, state=SessionState.INTERRUPTED)
+        others = [kept for kept in await unit.sessions.page(wanted, None, 5) if kept.id != session.id]
+        if not others:
+            return None
+        newest = others[0]
+        task = shorten(open_prompt(newest, await unit.hooks.uncovered(newest)) or "", 120)
+        line = (
+            f"SHIM: session {newest.client_session_id} in this folder was interrupted at "
+            f"{newest.last_seen_at:%Y-%m-%d %H:%M} UTC (task: {task})."
+        )
+        more = "The tool shim_check_recovery gives its state."
+        person = f"{line} Continue it with: claude --resume {newest.client_session_id}"
+        return _speak(f"{line} {more}", person)
+
+
+def _speak(context: str, person: str | None = None) -> HookAnswer:
+    return HookAnswer(
+        hookSpecificOutput={"hookEventName": "SessionStart", "additionalContext": context}, systemMessage=person
+    )

@@ -1,0 +1,79 @@
+"""What has to be done now and then: noticing silence, sealing old entries, keeping to the size budget."""
+
+import asyncio
+from datetime import timedelta
+
+from shim_checkpointer.domain import log
+from shim_checkpointer.domain.interruption import LapseWatch
+from shim_checkpointer.ports import Upkeep
+from shim_checkpointer.usecases.context import Context, session_of
+from shim_checkpointer.usecases.sessions import SessionLife
+from shim_common.contracts.sessions import SessionState
+
+_MOST_SEALED = 20_000
+"""Entries that one block may hold."""
+
+
+class Upkeeping:
+    """Housekeeping; every step may be repeated or interrupted at any point."""
+
+    def __init__(self, context: Context, upkeep: Upkeep, life: SessionLife) -> None:
+        self._context = context
+        self._upkeep = upkeep
+        self._life = life
+        self._watch = LapseWatch(context.parameters.value("heartbeat_lapse_s"))
+
+    async def stop_silent(self) -> int:
+        """Stop sessions whose heartbeat lapsed; return how many."""
+        clock = self._context.clock
+        moment = self._watch.silent_before(clock.now(), clock.monotonic())
+        if moment is None:
+            return 0
+        async with self._context.store.begin() as unit:
+            silent = await unit.sessions.silent_since(moment)
+        for sid in silent:
+            await self._life.lapse(sid)
+        return len(silent)
+
+    async def seal_due(self) -> int:
+        """Seal the logs whose fresh part is large, or whose session is over; return how many."""
+        limit = int(self._context.parameters.value("seal_mib") * 1024 * 1024)
+        due = await self._upkeep.to_seal(limit)
+        for sid in due:
+            await self.seal(sid)
+        return len(due)
+
+    async def seal(self, sid: str) -> bool:
+        """Seal the fresh entries of a session; False if there are none or somebody else was faster."""
+        async with self._context.store.begin() as unit:
+            session = await session_of(unit, sid)
+            payloads = await unit.log.read(session, session.sealed, _MOST_SEALED)
+        if not payloads:
+            return False
+        block = await asyncio.to_thread(log.seal, payloads)
+        async with self._context.store.begin() as unit:
+            now = await session_of(unit, sid, lock=True)
+            if now.sealed != session.sealed:
+                return False
+            last = session.sealed + len(payloads)
+            await unit.log.seal(now, block, last)
+            now.sealed = last
+            now.tail_bytes = max(0, now.tail_bytes - sum(map(len, payloads)))
+            await unit.sessions.save(now)
+        return True
+
+    async def clean_up(self) -> list[str]:
+        """Forget old events and answers, unused contents, and the oldest sessions over the budget; say what went."""
+        now = self._context.clock.now()
+        keep = timedelta(days=self._context.parameters.value("events_kept_days"))
+        gone = await self._upkeep.forget(now - keep, now - timedelta(days=1))
+        gone += await self._upkeep.drop_unused_blobs(now - timedelta(hours=1))
+        budget = int(self._context.parameters.value("store_budget_gib") * 1024**3)
+        while await self._upkeep.stored_bytes() > budget:
+            oldest = await self._upkeep.oldest_over()
+            if oldest is None or oldest.state is SessionState.ACTIVE:
+                break
+            await self._life.delete(oldest.id, "retention")
+            gone.append(f"session {oldest.client_session_id} of {oldest.project}: over the size budget")
+            gone += await self._upkeep.drop_unused_blobs(now - timedelta(hours=1))
+        return gone

@@ -1,0 +1,59 @@
+"""The checkpointer on real stores, with a clock and ids that tests control."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+
+from shim_checkpointer.app import INTERNAL_SECRET, create_app
+from shim_checkpointer.settings import Settings
+from shim_checkpointer.tables import SCHEMA
+from shim_common.contracts.access import Scope
+from shim_common.db.migrations import migrate
+from shim_common.kernel import secrets
+from shim_common.kernel.clock import ManualClock
+from shim_common.testing.servers import PostgresServer
+from shim_common.web.tokens import HEADER, Caller, TokenMaker
+
+START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres_server: PostgresServer) -> str:
+    """A database with this service's tables."""
+    return postgres_server.make_template("checkpointer", lambda url: migrate(url, SCHEMA, "shim_checkpointer"))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, redis_url: str) -> Settings:
+    return Settings(home=tmp_path / "home", database_url=database_url, redis_url=redis_url)
+
+
+@pytest.fixture
+async def app(settings: Settings, clock: ManualClock) -> AsyncIterator[FastAPI]:
+    application = create_app(settings, clock=clock)
+    async with LifespanManager(application):
+        yield application
+
+
+@pytest.fixture
+async def api(app: FastAPI, settings: Settings, clock: ManualClock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that may do everything, as the gateway would pass it on."""
+    tokens = TokenMaker(secrets.read(settings.keys_dir / INTERNAL_SECRET), clock)
+
+    async def trusted(request: httpx.Request) -> None:
+        request.headers.setdefault(HEADER, tokens.make(Caller("key_test", frozenset(Scope))))
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://checkpointer", event_hooks={"request": [trusted]}
+    ) as client:
+        yield client
