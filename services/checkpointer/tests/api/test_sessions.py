@@ -12,9 +12,7 @@ def message(key: str, role: str, text: str) -> dict[str, object]:
 
 
 async def open_session(api: httpx.AsyncClient, client_id: str = "c-1", project: str = "/home/ana/webshop") -> str:
-    answer = await api.post(
-        "/v1/sessions", json={"client": "test", "client_session_id": client_id, "project": project}
-    )
+    answer = await api.post("/v1/sessions", json={"client": "test", "client_session_id": client_id, "project": project})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

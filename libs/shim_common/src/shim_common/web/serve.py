@@ -1,17 +1,29 @@
-"""Serves an ASGI application on a TCP port or a unix socket."""
+"""Serves ASGI applications on TCP ports or unix sockets."""
 
 import asyncio
 import contextlib
 import signal
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from shim_common.web.protocol import GuardedProtocol
+
 _KEEP_ALIVE = 75
-_GRACE = 5
+_GRACE = 3
+"""Seconds that open requests get when the server stops."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A certificate and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
 
 
 class Server(uvicorn.Server):
@@ -23,34 +35,44 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp, *, uds: Path | None = None, host: str | None = None, port: int | None = None) -> Server:
-    """Return a server for this application; `await it.serve()` runs it, `it.should_exit = True` ends it."""
+def server(app: ASGIApp, address: str, tls: Tls | None = None) -> Server:
+    """Return a server at an address, `unix:///path` or `http://host:port`.
+
+    `await it.serve()` runs it, `it.should_exit = True` ends it.
+    """
+    url = urlsplit(address)
     return Server(
         uvicorn.Config(
             app,
-            uds=str(uds) if uds else None,
-            host=host or "127.0.0.1",
-            port=port or 0,
+            uds=url.path if url.scheme == "unix" else None,
+            host=url.hostname or "127.0.0.1",
+            port=url.port or 0,
+            http=GuardedProtocol,
+            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_GRACE,
-            h11_max_incomplete_event_size=32 * 1024,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
         )
     )
 
 
-async def run(app: ASGIApp, address: str) -> None:
-    """Serve at an address, `unix:///path` or `http://host:port`, until SIGTERM or SIGINT."""
-    await run_all({address: app})
+async def run(app: ASGIApp, address: str, tls: Tls | None = None) -> None:
+    """Serve at an address until SIGTERM or SIGINT."""
+    await _run([server(app, address, tls)])
 
 
 async def run_all(apps: Mapping[str, ASGIApp]) -> None:
     """Serve several applications in one loop, each at its address, until SIGTERM or SIGINT."""
-    servers = [_at(address, app) for address, app in apps.items()]
+    await _run([server(app, address) for address, app in apps.items()])
 
+
+async def _run(servers: list[Server]) -> None:
     def stop() -> None:
         for one in servers:
             one.should_exit = True
@@ -68,10 +90,3 @@ async def _serve(one: Server, stop: Callable[[], None]) -> None:
         await one.serve()
     finally:
         stop()
-
-
-def _at(address: str, app: ASGIApp) -> Server:
-    url = urlsplit(address)
-    if url.scheme == "unix":
-        return server(app, uds=Path(url.path))
-    return server(app, host=url.hostname, port=url.port)

@@ -72,20 +72,24 @@ def caller_of(request: Request) -> Caller:
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
 
 
-def require(scope: Scope) -> params.Depends:
-    """Return a dependency that lets callers with this scope through.
+def check_scope(caller: Caller, scope: Scope) -> None:
+    """Let callers with this scope through.
 
     Raises:
-        Forbidden: (at the request) the key lacks the scope.
+        Forbidden: the key lacks the scope.
     """
+    if scope not in caller.scopes:
+        raise Forbidden(
+            f"this needs a key with the scope {scope.value!r}; "
+            f"make one with: shim keys create NAME --scope {scope.value}",
+            code="scope_missing",
+        )
+
+
+def require(scope: Scope) -> params.Depends:
+    """Return a dependency of a service's route that lets callers with this scope through."""
 
     def check(caller: CurrentCaller) -> None:
-        if scope not in caller.scopes:
-            raise Forbidden(
-                f"this needs a key with the scope {scope.value!r}; "
-                f"make one with: shim keys create --scope {scope.value}",
-                code="scope_missing",
-            )
+        check_scope(caller, scope)
 
-    check.__name__ = f"require_{scope.value}"
     return params.Depends(check)

@@ -1,6 +1,5 @@
 """Transactions over Postgres."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -16,10 +15,8 @@ from shim_checkpointer.storage.sessions import PostgresSessions
 from shim_checkpointer.storage.signals import PostgresSignals
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event
-from shim_common.db import outbox
+from shim_common.db import audit, outbox
 from shim_common.db.database import Connection, Database
-
-_AUDIT_LOCK = 0x53484155
 
 
 class PostgresUnit:
@@ -46,18 +43,9 @@ class PostgresUnit:
         return await outbox.history(self._connection, after=after, limit=limit, types=types, session=session)
 
     async def audit(self, actor: str, action: str, subject: str, at: datetime, before: JsonObject | None) -> None:
-        """Append to the audit log; each row's hash covers the row before it."""
-        await self._connection.execute("SELECT pg_advisory_xact_lock($1)", _AUDIT_LOCK)
-        last = await self._connection.fetchval("SELECT hash FROM audit ORDER BY position DESC LIMIT 1")
-        row = orjson.dumps([at.isoformat(), actor, action, subject, before], option=orjson.OPT_SORT_KEYS)
-        await self._connection.execute(
-            "INSERT INTO audit (at, actor, action, subject, before, hash) VALUES ($1, $2, $3, $4, $5, $6)",
-            at,
-            actor,
-            action,
-            subject,
-            orjson.dumps(before) if before is not None else None,
-            hashlib.sha256((last or b"") + row).digest(),
+        """Write down who changed what."""
+        await audit.append(
+            self._connection, actor=actor, action=action, subject=subject, at=at, before=before, after=None
         )
 
     async def risk_book(self) -> JsonObject | None:

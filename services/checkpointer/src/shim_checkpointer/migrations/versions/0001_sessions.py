@@ -1,5 +1,6 @@
 """Sessions, their logs, checkpoints, files, signals, and the outbox."""
 
+from shim_common.db import audit
 from shim_common.db.migrations import run_script
 
 revision = "0001"
@@ -71,14 +72,6 @@ CREATE TABLE idempotency (
   answer bytea NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (caller, route, key));
 CREATE INDEX idempotency_at ON idempotency (at);
 
-CREATE TABLE audit (
-  position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL, actor varchar NOT NULL,
-  action varchar NOT NULL, subject varchar NOT NULL, before bytea, after bytea, hash bytea NOT NULL);
-CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
-  $$ BEGIN RAISE EXCEPTION 'the audit log is never changed'; END $$;
-CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
-  FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
-
 CREATE SEQUENCE outbox_seq;
 CREATE TABLE outbox (
   id varchar PRIMARY KEY, position bigint GENERATED ALWAYS AS IDENTITY NOT NULL, seq bigint, type varchar NOT NULL,
@@ -92,7 +85,7 @@ CREATE UNIQUE INDEX outbox_published ON outbox (seq);
 
 def upgrade() -> None:
     """Make the tables."""
-    run_script(_STATEMENTS)
+    run_script(_STATEMENTS + audit.TABLE)
 
 
 def downgrade() -> None:

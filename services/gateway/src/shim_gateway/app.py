@@ -1,0 +1,106 @@
+"""The composition root: the only place that picks adapters."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from starlette.types import ASGIApp
+
+from shim_common.db.database import Database
+from shim_common.db.migrations import migrate
+from shim_common.kernel import secrets
+from shim_common.kernel.clock import Clock, SystemClock
+from shim_common.kernel.ids import TimeOrderedIds
+from shim_common.observability.metrics import instrument
+from shim_common.web import problems
+from shim_common.web.tokens import TokenMaker
+from shim_gateway.api import about, events, keys
+from shim_gateway.api.door import Door
+from shim_gateway.api.passing import Passing, Tokens
+from shim_gateway.clients import Service
+from shim_gateway.domain.keys import new_secret
+from shim_gateway.domain.origins import Origins
+from shim_gateway.metrics import Metrics
+from shim_gateway.settings import Settings
+from shim_gateway.storage import PostgresStore
+from shim_gateway.tables import SCHEMA
+from shim_gateway.usecases.keys import BUILT_IN, Keys
+
+INTERNAL_SECRET = "internal.secret"  # noqa: S105 - the name of a file
+PEPPER = "pepper.secret"
+OWN_PATHS = ("/v1/keys", "/v1/audit", "/v1/version", "/v1/events/stream")
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
+    """Return the application; nothing is opened before it starts.
+
+    Raises:
+        Forbidden: it would be reachable from elsewhere without encryption.
+    """
+    settings.check_exposure()
+    clock = clock or SystemClock()
+    database = Database(settings.database_url, SCHEMA)
+    redis = Redis.from_url(settings.redis_url)
+    checkpointer = Service("checkpointer", settings.checkpointer_url)
+    mcp = Service("mcp", settings.mcp_url)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, (checkpointer.name, mcp.name))
+    tokens = Tokens(TokenMaker(secrets.read_or_make(settings.keys_dir / INTERNAL_SECRET), clock), clock)
+    pepper = secrets.read_or_make(settings.keys_dir / PEPPER)
+    all_keys = Keys(PostgresStore(database), clock, TimeOrderedIds(clock), pepper)
+    hub = events.Hub(metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await migrate(settings.database_url, SCHEMA, "shim_gateway")
+        await database.open()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(database.close)
+            stack.push_async_callback(redis.aclose)
+            for service in (checkpointer, mcp):
+                await service.open()
+                stack.push_async_callback(service.close)
+            await _admit_built_in(all_keys, settings)
+            following = asyncio.create_task(hub.run(redis, "checkpointer"))
+            stack.push_async_callback(_cancel, following)
+            yield
+
+    own = FastAPI(
+        title="SHIM",
+        version=version("shim-gateway"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    problems.install(own)
+    instrument(own, registry)
+    own.include_router(keys.router(all_keys))
+    own.include_router(events.router(hub, events.History(checkpointer, tokens)))
+    own.include_router(about.router(about.Stack((checkpointer, mcp), (checkpointer,), database, registry, tokens, own)))
+    return Door(
+        Passing(own, OWN_PATHS, mcp, checkpointer, tokens, metrics),
+        authenticate=all_keys.authenticate,
+        origins=Origins(settings.port, settings.hosts),
+        clock=clock,
+        metrics=metrics,
+        body_limit=settings.body_limit,
+    )
+
+
+async def _admit_built_in(all_keys: Keys, settings: Settings) -> None:
+    """Let the keys in the data folder open what they are for; those that are missing are made."""
+    for name in BUILT_IN:
+        path = settings.keys_dir / f"{name}.key"
+        if not path.exists():
+            secrets.write_private(path, new_secret(name).encode(), keep_existing=True)
+        await all_keys.admit(name, secrets.read(path).decode().strip())
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

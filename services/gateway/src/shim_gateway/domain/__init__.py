@@ -1,0 +1,1 @@
+"""Pure rules of the door: keys, and who may come from where."""
