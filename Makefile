@@ -26,6 +26,32 @@ $(VENV)/.installed: requirements.lock Makefile $(MEMBERS:%=%/pyproject.toml)
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
 
+up: install ## Start everything, prove that it works, say what to do next
+	@$(BIN)/shim up
+
+down: install ## Stop everything, cleanly
+	@$(BIN)/shim down
+
+status: install ## Show what runs
+	@$(BIN)/shim status
+
+logs: install ## Show the newest lines of every log
+	@$(BIN)/shim logs
+
+PACKAGES := shim_common shim_transcripts shim_risk shim_gateway shim_checkpointer shim_agent shim_cli shim_mcp shim_stack
+
+lint: install ## Check style, types and import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy $(PACKAGES:%=-p %)
+	@$(BIN)/lint-imports
+
+format: install ## Put the code into its one form
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+test: lint ## Run everything that a change has to pass
+	@$(BIN)/python -m pytest
+
 lock: ## Write requirements.lock anew from the pyproject files
 	@uv=$$(command -v uv || echo $(UV)); $$uv lock --quiet && $$uv export --quiet --all-packages --all-groups --no-emit-workspace \
 	  --no-annotate --no-header --format requirements-txt --output-file requirements.lock
