@@ -7,7 +7,19 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, SmallInteger, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    text,
+)
 from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlmodel import Field, MetaData, SQLModel
@@ -81,6 +93,7 @@ class ProgressRow(Table, table=True):
     risk: bytes | None = Field(sa_column=_bytes(optional=True))
     processes: bytes | None = Field(sa_column=_bytes(optional=True))
     bundle: bytes | None = Field(sa_column=_bytes(optional=True))
+    raised: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
 
 
 class EntryRow(Table, table=True):

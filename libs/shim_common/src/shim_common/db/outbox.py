@@ -27,6 +27,8 @@ _BATCH = 500
 _LOCK = 0x53484F42
 _POLL = 1.0
 """Seconds between looks at the table when nobody rings."""
+_GATHER = 0.01
+"""Seconds to wait after a ring, so that a burst of events goes out together."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,14 +40,13 @@ def stream_name(schema: str) -> str:
 
 async def append(connection: Connection, events: Sequence[Event]) -> None:
     """Write events inside the caller's transaction."""
-    if not events:
-        return
-    await connection.executemany(
-        """INSERT INTO outbox (id, type, version, occurred_at, source, subject, actor, project_id, chain_id,
-                               session_id, traceparent, causation_id, data)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
-        [_row(event) for event in events],
-    )
+    for event in events:
+        await connection.execute(
+            """INSERT INTO outbox (id, type, version, occurred_at, source, subject, actor, project_id, chain_id,
+                                   session_id, traceparent, causation_id, data)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+            *_row(event),
+        )
 
 
 def _row(event: Event) -> tuple[object, ...]:
@@ -136,6 +137,7 @@ class Relay:
     async def _listen(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._bell.wait(), _POLL)
+            await asyncio.sleep(_GATHER)
         self._bell.clear()
 
     async def publish_once(self) -> int:

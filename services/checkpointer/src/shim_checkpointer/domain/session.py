@@ -42,6 +42,7 @@ class Kept:
     risk: JsonObject | None = None
     processes: list[ToolProcess] = field(default_factory=list)
     bundle: str | None = None
+    raised: list[str] = field(default_factory=list)
 
     def public(self) -> Session:
         """Return what is told of the session."""

@@ -50,12 +50,13 @@ class PostgresSessions:
         session.no = no
         await self._connection.execute(
             """INSERT INTO progress (session_no, last_seen_at, turn_open, position, sealed, tail_bytes, head,
-                                     checkpoints, checkpointed_calls, fresh_bytes, transcript_bytes, digest)
-               VALUES ($1, $2, false, 0, 0, 0, $3, 0, 0, 0, 0, $4)""",
+                                     checkpoints, checkpointed_calls, fresh_bytes, transcript_bytes, digest,
+                                     raised)
+               VALUES ($1, $2, false, 0, 0, 0, $3, 0, 0, 0, 0, $4, '{}')""",
             no,
             session.last_seen_at,
             session.head,
-            _packed(session.digest.to_json()),
+            _packed(session.digest),
         )
         return True
 
@@ -65,7 +66,7 @@ class PostgresSessions:
             """UPDATE progress SET last_seen_at = $2, turn_open = $3, prompt_id = $4, position = $5, sealed = $6,
                  tail_bytes = $7, head = $8, checkpoints = $9, checkpointed_calls = $10, transcript_bytes = $11,
                  pid = $12, pid_created = $13, hooked_at = $14, digest = $15, risk = $16, processes = $17, bundle = $18,
-                 fresh_bytes = $19
+                 fresh_bytes = $19, raised = $20
                WHERE session_no = $1""",
             session.no,
             session.last_seen_at,
@@ -81,11 +82,12 @@ class PostgresSessions:
             session.process.pid if session.process else None,
             session.process.created if session.process else None,
             session.hooked_at,
-            _packed(session.digest.to_json()),
+            _packed(session.digest),
             orjson.dumps(session.risk) if session.risk else None,
             orjson.dumps([process.model_dump() for process in session.processes]) if session.processes else None,
             _packed(session.bundle) if session.bundle else None,
             session.fresh_bytes,
+            session.raised,
         )
         await self._connection.execute(
             """UPDATE session
@@ -180,6 +182,7 @@ def _kept(row: Row) -> Kept:
         checkpoints=row["checkpoints"],
         checkpointed_calls=row["checkpointed_calls"],
         fresh_bytes=row["fresh_bytes"],
+        raised=row["raised"],
         transcript_bytes=row["transcript_bytes"],
         process=ProcessRef(pid=row["pid"], created=row["pid_created"]) if row["pid"] else None,
         hooked_at=row["hooked_at"],

@@ -27,20 +27,22 @@ class Foreseeing:
         self._is_loaded = False
 
     async def step(self, unit: Unit, session: Kept, fresh: Sequence[LogEntry]) -> RiskReport | None:
-        """Take entries in; return the risk as of now. The caller saves the session."""
+        """Take entries in; return the risk as of now, judged once for all of them. The caller saves the session."""
         kept = session.risk or {}
         state = SessionRisk.from_json(kept["state"]) if kept else SessionRisk()
         last_call: str | None = kept.get("last_call")
-        risk: Risk | None = None
-        for call_id, seen in observations(fresh, last_call):
+        seen = list(observations(fresh, last_call))
+        if not seen:
+            return self.report(session)
+        if not self._is_loaded:
+            await self._load(unit)
+        for call_id, observation in seen:
             last_call = call_id or last_call
-            if not self._is_loaded:
-                await self._load(unit)
-            if isinstance(seen, Compaction) and seen.automatic:
-                await self._learn(unit, state, seen)
-            state, risk = self._model.step(state, seen)
-        if risk is not None:
-            session.risk = {"state": state.to_json(), "last_call": last_call, "report": self._dump(risk)}
+            if isinstance(observation, Compaction) and observation.automatic:
+                await self._learn(unit, state, observation)
+            before, state = state, state.after(observation)
+        state, risk = self._model.step(before, observation)
+        session.risk = {"state": state.to_json(), "last_call": last_call, "report": self._dump(risk)}
         return self.report(session)
 
     def report(self, session: Kept) -> RiskReport | None:

@@ -27,15 +27,15 @@ class Signalling:
         standing = {signal.name: signal for signal in self._standing(session)}
         if report is not None and report.alarm:
             standing["risk"] = Raised("risk", report.probability, 0.5, report.why)
-        already = await unit.signals.up(session)
         events: list[Event] = []
         for name, signal in standing.items():
-            if name not in already:
+            if name not in session.raised:
                 await unit.signals.raise_(session, signal, now)
                 events.append(self._event("signal.raised", session, signal, actor))
-        for name in already.keys() - standing.keys():
+        for name in sorted(set(session.raised) - standing.keys()):
             await unit.signals.clear(session, name, now)
             events.append(self._context.event("signal.cleared", session, actor, name=name))
+        session.raised = sorted(standing)
         return events
 
     async def report(self, sid: str) -> SignalReport:

@@ -23,7 +23,7 @@ CREATE TABLE progress (
   checkpoints integer NOT NULL, checkpointed_calls integer NOT NULL, fresh_bytes bigint NOT NULL,
   transcript_bytes bigint NOT NULL,
   pid integer, pid_created double precision, hooked_at timestamptz,
-  digest bytea NOT NULL, risk bytea, processes bytea, bundle bytea) WITH (fillfactor = 50);
+  digest bytea NOT NULL, risk bytea, processes bytea, bundle bytea, raised varchar[] NOT NULL) WITH (fillfactor = 50);
 ALTER TABLE progress ALTER digest SET STORAGE EXTERNAL, ALTER bundle SET STORAGE EXTERNAL;
 
 CREATE TABLE entry (
