@@ -54,9 +54,9 @@ class Service:
         return base + path_and_query
 
     async def is_ready(self) -> bool:
-        """Whether the service says that it is ready."""
+        """Whether the service answers and does not say that it is not ready."""
         try:
             async with self.session.get(self.url("/readyz"), timeout=aiohttp.ClientTimeout(total=2)) as answer:
-                return answer.status == 200
+                return answer.status < 500
         except (aiohttp.ClientError, OSError, TimeoutError):
             return False
