@@ -10,8 +10,7 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
 from shim_checkpointer.app import INTERNAL_SECRET, create_app
-from shim_checkpointer.settings import Settings
-from shim_checkpointer.tables import SCHEMA
+from shim_checkpointer.settings import SCHEMA, Settings
 from shim_common.contracts.access import Scope
 from shim_common.db.migrations import migrate
 from shim_common.kernel import secrets

@@ -13,10 +13,9 @@ from shim_checkpointer import jobs
 from shim_checkpointer.api import Services, routers
 from shim_checkpointer.domain import signals, triggers
 from shim_checkpointer.metrics import Metrics
-from shim_checkpointer.settings import Settings
+from shim_checkpointer.settings import SCHEMA, Settings
 from shim_checkpointer.storage import PostgresStore
 from shim_checkpointer.storage.upkeep import PostgresUpkeep
-from shim_checkpointer.tables import SCHEMA
 from shim_checkpointer.usecases import context as base
 from shim_checkpointer.usecases.appending import Appending
 from shim_checkpointer.usecases.filing import Filing
@@ -31,8 +30,8 @@ from shim_checkpointer.vault import FileVault
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.sessions import Parameter, ParameterList
 from shim_common.db.database import Database
-from shim_common.db.migrations import migrate
 from shim_common.db.outbox import Relay
+from shim_common.db.schema import bring_up
 from shim_common.kernel import secrets
 from shim_common.kernel.clock import Clock, SystemClock
 from shim_common.kernel.ids import Ids, TimeOrderedIds
@@ -68,7 +67,7 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await migrate(settings.database_url, SCHEMA, "shim_checkpointer")
+        await bring_up(settings.database_url, SCHEMA, "shim_checkpointer")
         await database.open()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)

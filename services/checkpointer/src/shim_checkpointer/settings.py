@@ -4,6 +4,9 @@ from pydantic import Field
 
 from shim_common.settings import CommonSettings
 
+SCHEMA = "checkpointer"
+"""The Postgres schema of this service."""
+
 
 class Settings(CommonSettings):
     """Where to listen, and the user's own values of parameters (`SHIM_PARAMETERS`, JSON)."""

@@ -24,8 +24,6 @@ from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlmodel import Field, MetaData, SQLModel
 
-SCHEMA = "checkpointer"
-
 
 class Table(SQLModel):
     """Base of this service's tables: metadata of its own."""

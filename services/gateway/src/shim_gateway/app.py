@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
 from shim_common.db.database import Database
-from shim_common.db.migrations import migrate
+from shim_common.db.schema import bring_up
 from shim_common.kernel import secrets
 from shim_common.kernel.clock import Clock, SystemClock
 from shim_common.kernel.ids import TimeOrderedIds
@@ -25,9 +25,8 @@ from shim_gateway.clients import Service
 from shim_gateway.domain.keys import new_secret
 from shim_gateway.domain.origins import Origins
 from shim_gateway.metrics import Metrics
-from shim_gateway.settings import Settings
+from shim_gateway.settings import SCHEMA, Settings
 from shim_gateway.storage import PostgresStore
-from shim_gateway.tables import SCHEMA
 from shim_gateway.usecases.keys import BUILT_IN, Keys
 
 INTERNAL_SECRET = "internal.secret"  # noqa: S105 - the name of a file
@@ -56,7 +55,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await migrate(settings.database_url, SCHEMA, "shim_gateway")
+        await bring_up(settings.database_url, SCHEMA, "shim_gateway")
         await database.open()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)

@@ -8,6 +8,9 @@ from pydantic import Field
 from shim_common.kernel.errors import Forbidden
 from shim_common.settings import DEFAULT_PORT, CommonSettings
 
+SCHEMA = "gateway"
+"""The Postgres schema of this service."""
+
 
 class Settings(CommonSettings):
     """Where to listen, whom to ask, what to let in."""

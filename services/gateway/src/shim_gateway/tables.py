@@ -5,8 +5,6 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Column, DateTime, Identity, LargeBinary
 from sqlmodel import Field, MetaData, SQLModel
 
-SCHEMA = "gateway"
-
 
 class Table(SQLModel):
     """Base of this service's tables: metadata of its own."""

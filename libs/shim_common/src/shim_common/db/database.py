@@ -47,7 +47,7 @@ class Database:
         Raises:
             Unavailable: nothing answers at the address.
         """
-        with _mapped():
+        with mapped():
             self._pool = await asyncpg.create_pool(
                 self._url,
                 min_size=1,
@@ -75,7 +75,7 @@ class Database:
         Raises:
             Unavailable: the database is away.
         """
-        with _mapped():
+        with mapped():
             async with self._open_pool().acquire(timeout=5) as connection:
                 yield connection
 
@@ -87,7 +87,7 @@ class Database:
             Unavailable: the database is away.
             StorageFull: the disk is full.
         """
-        with _mapped():
+        with mapped():
             async with self._open_pool().acquire(timeout=5) as connection, connection.transaction():
                 yield connection
 
@@ -109,7 +109,7 @@ async def _leave_as_it_is(_: Connection) -> None:
     """Nothing here changes a connection's state, so cleaning it up would only cost a round trip."""
 
 
-class _mapped:  # noqa: N801 - used like a keyword
+class mapped:  # noqa: N801 - used like a keyword
     """Turns errors of the driver into SHIM's."""
 
     def __enter__(self) -> None:

@@ -1,7 +1,6 @@
 """Brings a schema to its newest version with Alembic: a folder and a version table for each service."""
 
 import asyncio
-from importlib.resources import files
 from pathlib import Path
 
 from alembic import command
@@ -12,15 +11,11 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.engine import AdaptedConnection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shim_common.db.schema import migrations_folder
 from shim_common.kernel.errors import Conflict
 
 _LOCK = 0x5348494D
 """Advisory lock: replicas that start together migrate one after the other."""
-
-
-def folder(package: str) -> Path:
-    """Return the migrations folder of a service's package."""
-    return Path(str(files(package))) / "migrations"
 
 
 async def migrate(url: str, schema: str, package: str) -> None:
@@ -32,7 +27,7 @@ async def migrate(url: str, schema: str, package: str) -> None:
     engine = make_engine(url)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_migrate, schema, folder(package))
+            await connection.run_sync(_migrate, schema, migrations_folder(package))
     finally:
         await engine.dispose()
 
