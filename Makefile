@@ -26,8 +26,8 @@ $(VENV)/.installed: requirements.lock Makefile $(MEMBERS:%=%/pyproject.toml)
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
 
-up: install ## Start everything, prove that it works, say what to do next
-	@$(BIN)/shim up
+up: install ## Start everything, prove that it works, say what to do next (ARGS="--port 8000")
+	@$(BIN)/shim up $(ARGS)
 
 down: install ## Stop everything, cleanly
 	@$(BIN)/shim down
@@ -35,8 +35,8 @@ down: install ## Stop everything, cleanly
 status: install ## Show what runs
 	@$(BIN)/shim status
 
-logs: install ## Show the newest lines of every log
-	@$(BIN)/shim logs
+logs: install ## Show the newest lines of every log (ARGS="-f gateway")
+	@$(BIN)/shim logs $(ARGS)
 
 PACKAGES := shim_common shim_transcripts shim_risk shim_gateway shim_checkpointer shim_agent shim_cli shim_mcp shim_stack
 
@@ -55,3 +55,13 @@ test: lint ## Run everything that a change has to pass
 lock: ## Write requirements.lock anew from the pyproject files
 	@uv=$$(command -v uv || echo $(UV)); $$uv lock --quiet && $$uv export --quiet --all-packages --all-groups --no-emit-workspace \
 	  --no-annotate --no-header --format requirements-txt --output-file requirements.lock
+
+PEERS := bench/peers/.venv
+$(PEERS)/.installed: bench/peers/requirements.txt
+	@$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+bench-checkpoints: install $(PEERS)/.installed ## Bytes and latency per checkpoint, beside LangGraph's Postgres saver
+	@$(BIN)/python bench/checkpoints.py
+
+eval-risk: install ## How well compactions are foreseen, on recorded sessions
+	@$(BIN)/python bench/eval_risk.py

@@ -13,6 +13,7 @@ from shim_checkpointer import jobs
 from shim_checkpointer.api import Services, routers
 from shim_checkpointer.domain import signals, triggers
 from shim_checkpointer.metrics import Metrics
+from shim_checkpointer.ports import Upkeep
 from shim_checkpointer.settings import SCHEMA, Settings
 from shim_checkpointer.storage import PostgresStore
 from shim_checkpointer.storage.upkeep import PostgresUpkeep
@@ -62,8 +63,7 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
         ring=relay.ring,
         risky=triggers.RiskyCalls((*triggers.RISKY_COMMANDS, *settings.risky_commands)),
     )
-    services = make_services(context, parameters)
-    upkeeping = Upkeeping(context, PostgresUpkeep(database), services.life)
+    services = make_services(context, PostgresUpkeep(database), parameters)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -72,11 +72,15 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             stack.push_async_callback(redis.aclose)
-            for work in (relay.run(), jobs.run_jobs(settings.redis_url, upkeeping), jobs.watch_for_silence(upkeeping)):
+            for work in (
+                relay.run(),
+                jobs.run_jobs(settings.redis_url, services.upkeeping),
+                jobs.watch_for_silence(services.upkeeping),
+            ):
                 stack.push_async_callback(_cancel, asyncio.create_task(work))
             yield
 
-    return create_service_app(
+    app = create_service_app(
         title="SHIM checkpointer",
         version=version("shim-checkpointer"),
         routers=routers(services, metrics),
@@ -85,9 +89,11 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
         ready=database.is_ready,
         lifespan=lifespan,
     )
+    app.state.services = services
+    return app
 
 
-def make_services(context: base.Context, parameters: Declared) -> Services:
+def make_services(context: base.Context, upkeep: Upkeep, parameters: Declared) -> Services:
     """Return the use cases over a context."""
     signalling = Signalling(context, Foreseeing(context))
     life = SessionLife(context, signalling)
@@ -101,6 +107,7 @@ def make_services(context: base.Context, parameters: Declared) -> Services:
         recovering=Recovering(context),
         viewing=Viewing(context),
         filing=Filing(context, snapshots),
+        upkeeping=Upkeeping(context, upkeep, life),
         parameters=_listed(parameters),
     )
 

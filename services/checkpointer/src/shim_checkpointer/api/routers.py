@@ -13,6 +13,7 @@ from shim_checkpointer.usecases.hooking import Hooking
 from shim_checkpointer.usecases.recovering import Recovering
 from shim_checkpointer.usecases.sessions import SessionLife
 from shim_checkpointer.usecases.signalling import Signalling
+from shim_checkpointer.usecases.upkeep import Upkeeping
 from shim_checkpointer.usecases.viewing import Viewing
 from shim_common.contracts.sessions import ParameterList
 
@@ -29,6 +30,7 @@ class Services:
     recovering: Recovering
     viewing: Viewing
     filing: Filing
+    upkeeping: Upkeeping
     parameters: ParameterList
 
 

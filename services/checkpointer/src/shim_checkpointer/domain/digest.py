@@ -3,7 +3,7 @@
 It is the fold of the log, so the digest of any checkpoint can be made again from the entries up to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,18 +18,30 @@ MOST_SENTENCES = 20
 MOST_FILES = 100
 MOST_OPEN_CALLS = 50
 MOST_LATENCIES = 20
+MOST_TODOS = 50
+MOST_TOKENS = 10**9
+"""Counts are cut to this, so that sums of what a client claims stay storable."""
 _PROMPT_CHARS = 1500
 _REPLY_CHARS = 1500
 _ERROR_CHARS = 600
 _SUMMARY_CHARS = 4000
+_LINE_CHARS = 400
+_NAME_CHARS = 128
+_ID_CHARS = 200
+_PATH_CHARS = 4096
+"""Longest path that Linux takes (PATH_MAX); what is longer names no file."""
 
 EDITING_TOOLS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
 _TODO_TOOL = "TodoWrite"
 _TASK_TOOLS = frozenset({"TaskCreate", "TaskUpdate"})
 _PLAN_TOOL = "ExitPlanMode"
+_STATED = ("operation", "phase", "progress", "blockers", "active_files")
 SYNTHETIC_MODEL = "<synthetic>"
+_TODO_FIELDS = ("id", "content", "status", "activeForm")
 _NO_OUTCOME = ("[Tool call interrupted", "[Tool result missing")
 """How the client words a result that it does not have (2.1.329): such a result proves nothing."""
+_GOES_ON = frozenset({"tool_use", "pause_turn"})
+"""Stop reasons of a reply after which the turn goes on."""
 _NOT_A_PROMPT = ("<command-", "<local-command", "Caveat:", "[Request interrupted", "<task-notification")
 
 
@@ -40,11 +52,15 @@ class OpenCall:
     name: str
     summary: str
     at: str
+    side: bool = False
 
 
 @dataclass
 class Digest:
-    """What is known of a session. Times are ISO 8601."""
+    """What is known of a session. Times are ISO 8601.
+
+    `turn_at` is when the log last opened or closed a turn, `settled_at` when it last closed one.
+    """
 
     first_prompt: str | None = None
     prompts: list[list[str]] = field(default_factory=list)
@@ -55,6 +71,7 @@ class Digest:
     open_calls: dict[str, OpenCall] = field(default_factory=dict)
     last_error: list[str] | None = None
     last_reply: str | None = None
+    replied_at: str | None = None
     summary: str | None = None
     stated: JsonObject = field(default_factory=dict)
     messages: int = 0
@@ -70,8 +87,9 @@ class Digest:
     latencies: list[float] = field(default_factory=list)
     model: str | None = None
     client_version: str | None = None
-    cwd: str | None = None
     turn_open: bool = False
+    turn_at: str | None = None
+    settled_at: str | None = None
 
     def add(self, entry: LogEntry) -> None:
         """Take one entry in."""
@@ -134,6 +152,11 @@ def plain_text(content: Any) -> str:  # noqa: ANN401 - whatever a client put the
     return ""
 
 
+def call_id(value: object) -> str:
+    """Return what stands for a tool call; ids of all clients are shorter than the limit."""
+    return str(value)[:_ID_CHARS]
+
+
 def is_no_outcome(output: str) -> bool:
     """Whether a result is the client's own stand-in for one it lost."""
     return output.startswith(_NO_OUTCOME)
@@ -145,9 +168,7 @@ def _on_message(digest: Digest, entry: LogEntry) -> None:
     if not isinstance(message, dict):
         return
     if isinstance(body.get("version"), str):
-        digest.client_version = body["version"]
-    if isinstance(body.get("cwd"), str):
-        digest.cwd = body["cwd"]
+        digest.client_version = body["version"][:_NAME_CHARS]
     side = bool(body.get("isSidechain"))
     if message.get("role") == "assistant":
         _on_reply(digest, entry, message, side=side)
@@ -164,42 +185,63 @@ def _blocks(message: JsonObject, kind: str) -> list[JsonObject]:
 
 def _on_reply(digest: Digest, entry: LogEntry, message: JsonObject, *, side: bool) -> None:
     if message.get("model") == SYNTHETIC_MODEL:
-        digest.last_error = [
-            entry.at.isoformat(),
-            "API",
-            text.shorten(plain_text(message.get("content")), _ERROR_CHARS),
-        ]
+        _on_local_reply(digest, entry, message)
         return
-    for block in _blocks(message, "tool_use"):
-        _start_call(digest, entry.at, str(block.get("id")), str(block.get("name")), block.get("input"), side=side)
+    calls = _blocks(message, "tool_use")
+    for block in calls:
+        _start_call(digest, entry.at, block.get("id"), block.get("name"), block.get("input"), side=side)
     if side:
         return
     _count_call(digest, entry.at, message)
     reply = "\n".join(str(block.get("text", "")) for block in _blocks(message, "text")).strip()
     reply = reply or (message["content"] if isinstance(message.get("content"), str) else "")
-    digest.turn_open = bool(_blocks(message, "tool_use"))
     if reply:
         digest.messages += 1
-        digest.last_reply = text.clip(reply, _REPLY_CHARS)
+        digest.last_reply, digest.replied_at = text.clip(reply, _REPLY_CHARS), entry.at.isoformat()
         _keep(digest.decisions, text.decisions_in(reply))
+    _turn(digest, entry.at, is_open=_goes_on(message, bool(calls), bool(reply), digest.turn_open))
+
+
+def _on_local_reply(digest: Digest, entry: LogEntry, message: JsonObject) -> None:
+    """Take in what the client itself said: an API error, or nothing of weight ("No response requested.")."""
+    if entry.body.get("isApiErrorMessage") or entry.body.get("error"):
+        detail = text.shorten(plain_text(message.get("content")), _ERROR_CHARS)
+        digest.last_error = [entry.at.isoformat(), "API", detail]
+
+
+def _goes_on(message: JsonObject, has_calls: bool, has_text: bool, was_open: bool) -> bool:
+    """Whether the turn is open after a reply. Clients before 2.1.197 gave no stop reason, and each block its line."""
+    stop = message.get("stop_reason")
+    if has_calls or stop in _GOES_ON:
+        return True
+    return was_open and not has_text and stop is None
+
+
+def _turn(digest: Digest, at: datetime, *, is_open: bool) -> None:
+    """Note where the turn stands. Once one is over, no call of the main conversation is in flight."""
+    digest.turn_open, digest.turn_at = is_open, at.isoformat()
+    if not is_open:
+        digest.settled_at = digest.turn_at
+        digest.open_calls = {key: call for key, call in digest.open_calls.items() if call.side}
 
 
 def _count_call(digest: Digest, at: datetime, message: JsonObject) -> None:
-    call_id, usage = message.get("id"), message.get("usage")
+    reply_id, usage = message.get("id"), message.get("usage")
     if isinstance(message.get("model"), str):
-        digest.model = message["model"]
+        digest.model = message["model"][:_NAME_CHARS]
     if digest.asked_at is not None:
         waited = (at - datetime.fromisoformat(digest.asked_at)).total_seconds()
         digest.latencies = [*digest.latencies, max(0.0, waited)][-MOST_LATENCIES:]
         digest.asked_at = None
-    if isinstance(usage, dict) and (call_id is None or call_id != digest.last_call_id):
-        digest.last_call_id = call_id if isinstance(call_id, str) else None
+    reply_id = reply_id[:_ID_CHARS] if isinstance(reply_id, str) else None
+    if isinstance(usage, dict) and (reply_id is None or reply_id != digest.last_call_id):
+        digest.last_call_id = reply_id
         _count_usage(digest, usage)
 
 
 def _count_usage(digest: Digest, usage: JsonObject) -> None:
     names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    context = sum(value for name in names if isinstance(value := usage.get(name), int))
+    context = min(MOST_TOKENS, sum(max(0, value) for name in names if isinstance(value := usage.get(name), int)))
     if context:
         digest.context_growth = context - digest.context_tokens if digest.context_tokens else 0
         digest.context_tokens = context
@@ -208,18 +250,13 @@ def _count_usage(digest: Digest, usage: JsonObject) -> None:
 def _on_user(digest: Digest, entry: LogEntry, message: JsonObject, *, side: bool) -> None:
     results = _blocks(message, "tool_result")
     for block in results:
-        _end_call(
-            digest,
-            entry.at,
-            str(block.get("tool_use_id")),
-            plain_text(block.get("content")),
-            bool(block.get("is_error")),
-        )
+        output, failed = plain_text(block.get("content")), bool(block.get("is_error"))
+        _end_call(digest, entry.at, block.get("tool_use_id"), output, failed)
     if side:
         return
     digest.asked_at = entry.at.isoformat()
     if results:
-        digest.turn_open = True
+        _turn(digest, entry.at, is_open=True)
     if entry.body.get("isCompactSummary"):
         digest.summary = text.clip(plain_text(message.get("content")), _SUMMARY_CHARS)
     elif not results and not entry.body.get("isMeta"):
@@ -231,59 +268,70 @@ def _on_prompt(digest: Digest, at: datetime, prompt: str) -> None:
     if not prompt or prompt.startswith(_NOT_A_PROMPT):
         return
     digest.messages += 1
-    digest.turn_open = True
     digest.api_retries = 0
+    _turn(digest, at, is_open=True)
     kept = text.clip(prompt, _PROMPT_CHARS)
     digest.first_prompt = digest.first_prompt or kept
     digest.prompts = [*digest.prompts, [at.isoformat(), kept]][-MOST_PROMPTS:]
     _keep(digest.constraints, text.constraints_in(prompt))
 
 
-def _start_call(digest: Digest, at: datetime, call_id: str, name: str, arguments: object, *, side: bool) -> None:
+def _start_call(digest: Digest, at: datetime, given_id: object, tool: object, arguments: object, *, side: bool) -> None:
     inputs = arguments if isinstance(arguments, dict) else {}
-    digest.turn_open = digest.turn_open or not side
+    name = str(tool)[:_NAME_CHARS]
+    if not side:
+        _turn(digest, at, is_open=True)
     digest.tool_calls += 1
-    digest.open_calls[call_id] = OpenCall(name, call_summary(name, inputs), at.isoformat())
-    while len(digest.open_calls) > MOST_OPEN_CALLS:
-        digest.open_calls.pop(next(iter(digest.open_calls)))
+    digest.open_calls[call_id(given_id)] = OpenCall(name, call_summary(name, inputs), at.isoformat(), side)
+    _forget_oldest(digest.open_calls, MOST_OPEN_CALLS)
     path = inputs.get("file_path") or inputs.get("notebook_path")
-    if name in EDITING_TOOLS and isinstance(path, str):
+    if name in EDITING_TOOLS and isinstance(path, str) and len(path) <= _PATH_CHARS:
         edits = digest.files.pop(path, 0)
         digest.files[path] = edits + 1
-        while len(digest.files) > MOST_FILES:
-            digest.files.pop(next(iter(digest.files)))
+        _forget_oldest(digest.files, MOST_FILES)
     if not side:
         _on_planning(digest, name, inputs)
 
 
+def _forget_oldest(kept: dict[str, Any], most: int) -> None:
+    while len(kept) > most:
+        kept.pop(next(iter(kept)))
+
+
 def _on_planning(digest: Digest, name: str, inputs: JsonObject) -> None:
     if name == _TODO_TOOL and isinstance(inputs.get("todos"), list):
-        digest.todos = [todo for todo in inputs["todos"] if isinstance(todo, dict)][:50]
+        digest.todos = _todos(inputs["todos"])
     elif name in _TASK_TOOLS:
         _on_task(digest, name, inputs)
     elif name == _PLAN_TOOL and isinstance(inputs.get("plan"), str):
         _keep(digest.decisions, [f"Plan: {text.shorten(inputs['plan'], 800)}"])
 
 
+def _todos(items: list[Any]) -> list[JsonObject]:
+    return [_todo(item if isinstance(item, dict) else {"content": item}) for item in items[:MOST_TODOS]]
+
+
+def _todo(item: JsonObject) -> JsonObject:
+    return {name: text.shorten(str(item[name]), 200) for name in _TODO_FIELDS if item.get(name) is not None}
+
+
 def _on_task(digest: Digest, name: str, inputs: JsonObject) -> None:
     if name == "TaskCreate":
         task_id = str(len(digest.todos) + 1)
         title = str(inputs.get("subject") or inputs.get("description") or "")
-        digest.todos = [
-            *digest.todos,
-            {"id": task_id, "content": text.shorten(title, 200), "status": "pending"},
-        ][-50:]
+        task = _todo({"id": task_id, "content": title, "status": "pending"})
+        digest.todos = [*digest.todos, task][-MOST_TODOS:]
         return
     wanted = str(inputs.get("taskId") or inputs.get("id") or "")
     for todo in digest.todos:
         if todo.get("id") == wanted and isinstance(inputs.get("status"), str):
-            todo["status"] = inputs["status"]
+            todo["status"] = inputs["status"][:_NAME_CHARS]
 
 
-def _end_call(digest: Digest, at: datetime, call_id: str, output: str, failed: bool) -> None:
+def _end_call(digest: Digest, at: datetime, given_id: object, output: str, failed: bool) -> None:
     if is_no_outcome(output):
         return
-    call = digest.open_calls.pop(call_id, None)
+    call = digest.open_calls.pop(call_id(given_id), None)
     if not failed:
         digest.error_streak = 0
         return
@@ -295,13 +343,13 @@ def _end_call(digest: Digest, at: datetime, call_id: str, output: str, failed: b
 
 def _on_tool_call(digest: Digest, entry: LogEntry) -> None:
     body = entry.body
-    _start_call(digest, entry.at, str(body.get("id")), str(body.get("name")), body.get("input"), side=False)
+    _start_call(digest, entry.at, body.get("id"), body.get("name"), body.get("input"), side=False)
 
 
 def _on_tool_result(digest: Digest, entry: LogEntry) -> None:
     body = entry.body
     output = plain_text(body.get("content", body.get("output")))
-    _end_call(digest, entry.at, str(body.get("id", body.get("tool_use_id"))), output, bool(body.get("is_error")))
+    _end_call(digest, entry.at, body.get("id", body.get("tool_use_id")), output, bool(body.get("is_error")))
 
 
 def _on_usage(digest: Digest, entry: LogEntry) -> None:
@@ -324,12 +372,37 @@ def _on_compaction(digest: Digest, entry: LogEntry) -> None:
 
 
 def _on_state(digest: Digest, entry: LogEntry) -> None:
-    stated = {key: value for key, value in entry.body.items() if value not in (None, [], "")}
-    _keep(digest.decisions, [str(item) for item in stated.pop("decisions", [])])
-    todos = stated.pop("todos", None)
-    if isinstance(todos, list):
-        digest.todos = [todo if isinstance(todo, dict) else {"content": str(todo)} for todo in todos][:50]
-    digest.stated = {**digest.stated, **stated}
+    """Take in what the assistant stated. A field that is left out stays as it was, an empty one is cleared."""
+    body = entry.body
+    _keep(digest.decisions, _lines(body.get("decisions")))
+    if isinstance(body.get("todos"), list):
+        digest.todos = _todos(body["todos"])
+    stated = {name: read(body[name]) for name, read in _STATED.items() if body.get(name) is not None}
+    merged = {**digest.stated, **stated}
+    digest.stated = {name: value for name, value in merged.items() if value not in (None, [], "")}
+
+
+def _line(value: object) -> str:
+    return text.shorten(str(value), _LINE_CHARS)
+
+
+def _lines(value: object) -> list[str]:
+    items = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    return [_line(item) for item in items[:MOST_SENTENCES] if item not in (None, "")]
+
+
+def _share(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= 1 else None
+
+
+_STATED: Mapping[str, Callable[[object], object]] = {
+    "operation": _line,
+    "phase": _line,
+    "progress": _share,
+    "blockers": _lines,
+    "active_files": _lines,
+}
 
 
 def _on_other(_digest: Digest, _entry: LogEntry) -> None:

@@ -7,6 +7,8 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _LIST_MARK = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _LONGEST_SENTENCE = 240
 _MOST_SCANNED = 20_000
+GAP = " … "
+"""What stands where a line was cut."""
 
 _CONSTRAINT = re.compile(
     r"\b(never|always|must(?: not|n't)?|do not|don't|cannot|only (?:use|touch|change|edit|write)|use only"
@@ -24,19 +26,22 @@ _DECISION = re.compile(
 
 def shorten(text: str, limit: int) -> str:
     """Return the text on one line, cut in the middle if it is longer than the limit."""
-    line = " ".join(text.split())
-    if len(line) <= limit:
-        return line
-    tail = limit // 3
-    return f"{line[: limit - tail - 3]} … {line[-tail:]}"
+    return _cut(" ".join(text.split()), limit, GAP)
 
 
 def clip(text: str, limit: int) -> str:
     """Return the text with its lines, cut in the middle if it is longer than the limit."""
+    return _cut(text, limit, "\n[…]\n")
+
+
+def _cut(text: str, limit: int, mark: str) -> str:
     if len(text) <= limit:
         return text
-    tail = limit // 3
-    return f"{text[: limit - tail - 5]}\n[…]\n{text[len(text) - tail + 2 :]}"
+    room = limit - len(mark)
+    if room <= 0:
+        return text[:limit]
+    tail = room // 3
+    return f"{text[: room - tail]}{mark}{text[len(text) - tail :]}"
 
 
 def constraints_in(prompt: str) -> Iterator[str]:

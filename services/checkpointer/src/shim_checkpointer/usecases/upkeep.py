@@ -43,11 +43,22 @@ class Upkeeping:
             await self.seal(sid)
         return len(due)
 
-    async def seal(self, sid: str) -> bool:
-        """Seal the fresh entries of a session; False if there are none or somebody else was faster."""
+    async def seal(self, sid: str, *, whole: bool = False) -> int:
+        """Seal a session's fresh entries in blocks; return how many blocks were made.
+
+        A log that still grows keeps what does not fill a block; one that is over is sealed to its end.
+        """
+        blocks = 0
+        while await self._seal_one(sid, whole=whole):
+            blocks += 1
+        return blocks
+
+    async def _seal_one(self, sid: str, *, whole: bool) -> bool:
+        """Seal the next block; False if there is none to make, or somebody else was faster."""
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid)
             payloads = await unit.log.read(session, session.sealed, _MOST_SEALED)
+        payloads = log.first_block(payloads, whole=whole or session.state is not SessionState.ACTIVE)
         if not payloads:
             return False
         block = await asyncio.to_thread(log.seal, payloads)

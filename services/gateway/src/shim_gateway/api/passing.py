@@ -21,6 +21,8 @@ _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
 )
 """RFC 9110, section 7.6.1."""
+_JUDGED_THERE = frozenset({b"host", b"authorization", b"x-api-key"})
+"""What the MCP server looks at itself: it calls back with the caller's own key."""
 _KEPT_BACK = _HOP_BY_HOP | {b"host", b"authorization", b"x-api-key", HEADER.encode()}
 Result = TypeVar("Result")
 
@@ -82,7 +84,7 @@ class Passing:
         passed = [
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in scope["headers"]
-            if name not in _KEPT_BACK or (keeps_key and name in (b"authorization", b"x-api-key"))
+            if name not in _KEPT_BACK or (keeps_key and name in _JUDGED_THERE)
         ]
         return [*passed, (HEADER, self._tokens.of(scope[CALLER]))]
 
