@@ -109,20 +109,6 @@ def _changed(entry: NewEntry, copy: int, other: object) -> NewEntry:
 
 def _with_other_words(value: JsonObject, other: object) -> JsonObject:
     """Change words in strings, but not in names, ids, types and roles, which the store reads."""
-    kept = {
-        "type",
-        "role",
-        "id",
-        "tool_use_id",
-        "name",
-        "model",
-        "version",
-        "uuid",
-        "parentUuid",
-        "sessionId",
-        "timestamp",
-    }
-
     def walk(item: object, key: str = "") -> object:
         if isinstance(item, dict):
             return {name: walk(inner, name) for name, inner in item.items()}

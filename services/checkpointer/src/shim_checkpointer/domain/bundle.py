@@ -2,11 +2,13 @@
 
 At most 10,000 characters, because the client replaces longer context by a 2 KB preview of a file
 (measured with Claude Code 2.1.197); the essentials stand in the first 2,000 for the same reason.
+The client counts in UTF-16, where a character beyond the first plane (an emoji) is two.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from shim_checkpointer.domain.digest import Digest
 from shim_checkpointer.domain.text import clip, shorten
@@ -16,43 +18,105 @@ from shim_common.contracts.sessions import PendingCall
 LIMIT = 10_000
 ESSENTIALS = 2_000
 
+_SHORTEST_ITEM = 70
+"""Characters below which an item of a list says too little; rather fewer items are shown."""
+_MOST_CALLS = 4
 _OUTCOMES = {
     "finished": "it FINISHED before the session stopped; its result:",
     "failed": "it ended with an ERROR before the session stopped:",
     "running": "it is STILL RUNNING",
     "unknown": "its outcome is truly UNKNOWN: no hook and no transcript line saw it end, no process is left",
 }
+_SHORT_OUTCOMES = {
+    "finished": "FINISHED",
+    "failed": "ended with an ERROR",
+    "running": "STILL RUNNING",
+    "unknown": "outcome UNKNOWN",
+}
+
+
+class Standing(StrEnum):
+    """In what state of the session a bundle is given."""
+
+    INTERRUPTED = "It was interrupted at"
+    COMPACTED = "Its context was compacted at"
+    AT_REST = "It was last active at"
 
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """What a bundle is made of."""
+    """What a bundle is made of. `prompts` are times (ISO 8601) and texts, newest last."""
 
     session: str
     project: str
-    last_seen_at: datetime
-    interrupted: bool
+    standing: Standing
+    at: datetime
     position: int
     checkpoint: str | None
     digest: Digest
-    prompt: str | None
+    prompts: Sequence[tuple[str, str]]
+    constraints: Sequence[str]
+    reply: str | None
     pending: Sequence[PendingCall]
 
 
 def render(facts: BundleFacts) -> str:
     """Return the bundle."""
-    essentials = _fit(_essentials(facts), ESSENTIALS)
-    rest = _fit(_background(facts), LIMIT - len(essentials) - 2)
-    return f"{essentials}\n\n{rest}".strip() if rest else essentials
+    essentials = _essentials(facts)
+    background = _fill(_background(facts, essentials), LIMIT - len(essentials) - 2)
+    bundle = f"{essentials}\n\n{background}".strip()
+    return clip(bundle, LIMIT - sum(character > "\uffff" for character in bundle))
 
 
-def _fit(sections: Iterable[str], budget: int) -> str:
+def _essentials(facts: BundleFacts) -> str:
+    """Give each section its share of the room that is left; what one does not use goes to those behind it."""
+    digest = facts.digest
+    first, last = _first(facts), _more(facts)
+    sections: tuple[tuple[int, Callable[[int], str]], ...] = (
+        (5, lambda room: _line("Open task", facts.prompts[-1][1] if facts.prompts else "", room)),
+        (5, lambda room: _calls(facts.pending, room)),
+        (4, lambda room: _newest("The user asked to keep to", facts.constraints, 4, room)),
+        (2, lambda room: _line("State as the assistant gave it", _stated(digest.stated), room)),
+        (3, lambda room: _newest("Decided", digest.decisions, 3, room)),
+        (2, lambda room: _line("Files edited", ", ".join(_files(facts)[-8:]), room)),
+        (3, lambda room: _error(digest, room)),
+    )
+    room, weights = ESSENTIALS - len(first) - len(last) - 2, sum(weight for weight, _ in sections)
+    parts = [first]
+    for weight, make in sections:
+        section = clip(make(room * weight // weights - 1), room * weight // weights - 1)
+        weights -= weight
+        if section:
+            parts.append(section)
+            room -= len(section) + 1
+    return "\n".join([*parts, last])
+
+
+def _background(facts: BundleFacts, essentials: str) -> Iterable[str]:
+    """Yield what the essentials left out or shortened."""
+    digest = facts.digest
+    if len(facts.pending) > 1 or any(len(call.output or "") > 200 for call in facts.pending):
+        yield clip(_all_calls(facts.pending), 3000)
+    yield clip(_list("Constraints in full", [c for c in facts.constraints if c not in essentials]), 2000)
+    if facts.prompts and shorten(facts.prompts[-1][1], len(facts.prompts[-1][1])) not in essentials:
+        yield f"Open task in full: {clip(facts.prompts[-1][1], 1500)}"
+    yield clip(_todos(digest.todos), 2000)
+    yield f"Last words of the assistant: {clip(facts.reply, 1500)}" if facts.reply else ""
+    yield clip(_list("Decisions in full", [d for d in digest.decisions if d not in essentials]), 1500)
+    yield clip(_list("Edited files, newest last", _edits(facts)), 1500)
+    yield _error(digest, 750)
+    earlier = [f"{at[:16]}Z {shorten(prompt, 400)}" for at, prompt in facts.prompts[:-1]]
+    yield clip(_list("Earlier requests of the user", earlier), 2500)
+    if digest.first_prompt and len(facts.prompts) > 1:
+        yield f"First request: {shorten(digest.first_prompt, 700)}"
+    yield f"Summary of the last compaction: {digest.summary}" if digest.summary else ""
+
+
+def _fill(sections: Iterable[str], budget: int) -> str:
     """Join sections while they fit; the one that does not is cut, the ones after it are left out."""
     kept: list[str] = []
     room = budget
-    for section in sections:
-        if not section:
-            continue
+    for section in filter(None, sections):
         if len(section) > room:
             if room > 200:
                 kept.append(clip(section, room))
@@ -62,70 +126,83 @@ def _fit(sections: Iterable[str], budget: int) -> str:
     return "\n".join(kept)
 
 
-def _essentials(facts: BundleFacts) -> Iterable[str]:
-    digest = facts.digest
-    how = "was interrupted" if facts.interrupted else "was last active"
-    yield f"SHIM kept this session ({facts.session}). It {how} at {facts.last_seen_at:%Y-%m-%d %H:%M:%S} UTC."
-    yield _line("Open task", shorten(facts.prompt or "", 420))
-    yield _stated(digest.stated)
-    yield _calls(facts.pending, 420)
-    yield _list("The user asked to keep to", [shorten(c, 130) for c in digest.constraints[-4:]])
-    yield _list("Decided", [shorten(d, 130) for d in digest.decisions[-3:]])
-    yield _line("Files edited", shorten(", ".join(_relative(list(digest.files)[-8:], facts.project)), 260))
-    yield _error(digest, 220)
-    yield _more(facts)
+def _first(facts: BundleFacts) -> str:
+    return f"SHIM kept this session ({facts.session}). {facts.standing} {facts.at:%Y-%m-%d %H:%M:%S} UTC."
 
 
-def _background(facts: BundleFacts) -> Iterable[str]:
-    digest = facts.digest
-    yield _todos(digest.todos)
-    if facts.pending and any(len(call.output or "") > 300 for call in facts.pending):
-        yield _calls(facts.pending, 1500)
-    yield _line("Last words of the assistant", digest.last_reply or "")
-    yield _list("All constraints heard", digest.constraints[:-4])
-    yield _list("Earlier decisions", digest.decisions[:-3])
-    yield _list("Edited files, newest last", _edits(digest, facts.project))
-    yield _error(digest, 600)
-    earlier = [f"{at[:16]}Z {shorten(prompt, 400)}" for at, prompt in digest.prompts[:-1]]
-    yield _list("Earlier requests of the user", earlier)
-    if digest.first_prompt and len(digest.prompts) > 1:
-        yield _line("First request", shorten(digest.first_prompt, 700))
-    yield _line("Summary of the last compaction", digest.summary or "")
+def _more(facts: BundleFacts) -> str:
+    saved = f" Checkpoint {facts.checkpoint}." if facts.checkpoint else ""
+    return (
+        "More: tool shim_session_status or shim_check_recovery with this session_id; "
+        f"all {facts.position} entries: resource shim://sessions/{facts.session}/transcript.{saved}"
+    )
 
 
-def _line(title: str, value: str) -> str:
-    return f"{title}: {value}" if value else ""
+def _line(title: str, value: str, room: int) -> str:
+    return f"{title}: {shorten(value, room - len(title) - 2)}" if value else ""
 
 
 def _list(title: str, items: Sequence[str]) -> str:
     return "\n".join([f"{title}:", *(f"- {item}" for item in items)]) if items else ""
 
 
+def _newest(title: str, items: Sequence[str], most: int, room: int) -> str:
+    """List the newest items, each shortened to its part of the room."""
+    shown = items[-min(most, max(1, room // _SHORTEST_ITEM)) :]
+    each = (room - len(title) - 1) // max(1, len(shown)) - 3
+    return _list(title, [shorten(item, each) for item in shown])
+
+
 def _stated(stated: JsonObject) -> str:
-    parts = [f"{key} {stated[key]}" for key in ("operation", "phase", "progress", "blockers") if stated.get(key)]
-    return _line("State as the assistant gave it", shorten("; ".join(parts), 260))
+    blockers = ", ".join(stated.get("blockers", []))
+    named = {**stated, "blockers": blockers, "active_files": ", ".join(stated.get("active_files", []))}
+    return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in named.items() if value != "")
 
 
-def _calls(pending: Sequence[PendingCall], output_chars: int) -> str:
+def _calls(pending: Sequence[PendingCall], room: int) -> str:
+    """Tell of the calls in flight: of one in full, of several each with its outcome in a word."""
     if not pending:
         return "No tool call was in flight."
-    return "\n".join(["Tool calls in flight when it stopped:", *(_call(call, output_chars) for call in pending[-4:])])
+    if len(pending) == 1:
+        return f"Tool call in flight: {_call(pending[0], room - 22)}"
+    shown = pending[-_MOST_CALLS:]
+    left_out = f"\n- and {len(pending) - len(shown)} earlier ones" if len(pending) > len(shown) else ""
+    each = (room - 22 - len(left_out)) // len(shown) - 3
+    return "\n".join(["Tool calls in flight:", *(f"- {_call_in_brief(call, each)}" for call in shown)]) + left_out
 
 
-def _call(call: PendingCall, output_chars: int) -> str:
-    line = f"- {call.name} `{shorten(call.summary, 160)}` ({call.tool_use_id}): {_OUTCOMES[call.outcome]}"
-    if call.outcome == "running" and call.process is not None:
-        return f"{line} as process {call.process.pid}; starting it again would make two of them"
+def _call(call: PendingCall, room: int) -> str:
+    ending = f"` ({call.tool_use_id[:64]}): {_OUTCOMES[call.outcome]}{_process(call)}"
+    name = call.name[:40]
+    line = f"{name} `{shorten(call.summary, min(160, room - len(name) - len(ending) - 2))}{ending}"
+    if call.outcome == "running":
+        return f"{line}; starting it again would make two of them"
     if call.output:
-        return f"{line}\n  {clip(call.output, output_chars)}"
+        return f"{line}\n  {clip(call.output, max(40, room - len(line) - 3))}"
     return line if call.output is None else f"{line} (no output)"
 
 
-def _error(digest: Digest, chars: int) -> str:
+def _call_in_brief(call: PendingCall, room: int) -> str:
+    ending = f"` ({call.tool_use_id[:40]}): {_SHORT_OUTCOMES[call.outcome]}{_process(call)}"
+    name = call.name[:20]
+    return f"{name} `{shorten(call.summary, max(8, room - len(name) - len(ending) - 2))}{ending}"
+
+
+def _all_calls(pending: Sequence[PendingCall]) -> str:
+    each = max(300, 2800 // len(pending))
+    return _list("In flight, in full", [_call(call, each) for call in reversed(pending)])
+
+
+def _process(call: PendingCall) -> str:
+    return f" as process {call.process.pid}" if call.process is not None else ""
+
+
+def _error(digest: Digest, room: int) -> str:
     if digest.last_error is None:
         return ""
     at, source, detail = digest.last_error
-    return f"Last error ({at[:19]}Z, {shorten(source, 120)}): {shorten(detail, chars)}"
+    start = f"Last error ({at[:19]}Z, {shorten(source, min(120, room // 3))}): "
+    return start + shorten(detail, room - len(start))
 
 
 def _todos(todos: Sequence[JsonObject]) -> str:
@@ -136,19 +213,11 @@ def _todos(todos: Sequence[JsonObject]) -> str:
     return _list("Task list ([x] done, [~] in progress)", items)
 
 
-def _edits(digest: Digest, project: str) -> list[str]:
-    names = _relative(list(digest.files), project)
-    return [f"{name} ({count}x)" for name, count in zip(names, digest.files.values(), strict=True)][-40:]
+def _files(facts: BundleFacts) -> list[str]:
+    prefix = facts.project.rstrip("/") + "/"
+    return [path.removeprefix(prefix) for path in facts.digest.files]
 
 
-def _relative(paths: Sequence[str], project: str) -> list[str]:
-    prefix = project.rstrip("/") + "/"
-    return [path.removeprefix(prefix) for path in paths]
-
-
-def _more(facts: BundleFacts) -> str:
-    saved = f" Checkpoint {facts.checkpoint}." if facts.checkpoint else ""
-    return (
-        f"More: tool shim_session_status or shim_check_recovery with session_id {facts.session}; "
-        f"all {facts.position} entries: resource shim://sessions/{facts.session}/transcript.{saved}"
-    )
+def _edits(facts: BundleFacts) -> list[str]:
+    counts = facts.digest.files.values()
+    return [f"{name} ({count}x)" for name, count in zip(_files(facts), counts, strict=True)][-40:]

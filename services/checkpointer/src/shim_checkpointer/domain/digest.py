@@ -35,7 +35,6 @@ EDITING_TOOLS = frozenset({"Edit", "Write", "MultiEdit", "NotebookEdit"})
 _TODO_TOOL = "TodoWrite"
 _TASK_TOOLS = frozenset({"TaskCreate", "TaskUpdate"})
 _PLAN_TOOL = "ExitPlanMode"
-_STATED = ("operation", "phase", "progress", "blockers", "active_files")
 SYNTHETIC_MODEL = "<synthetic>"
 _TODO_FIELDS = ("id", "content", "status", "activeForm")
 _NO_OUTCOME = ("[Tool call interrupted", "[Tool result missing")
@@ -380,6 +379,8 @@ def _on_state(digest: Digest, entry: LogEntry) -> None:
     stated = {name: read(body[name]) for name, read in _STATED.items() if body.get(name) is not None}
     merged = {**digest.stated, **stated}
     digest.stated = {name: value for name, value in merged.items() if value not in (None, [], "")}
+    progress = _share(digest.stated.get("progress"))
+    digest.turn_open = progress is None or progress < 1
 
 
 def _line(value: object) -> str:

@@ -4,17 +4,20 @@ Three witnesses: the log (has no result, or the call would not be pending), the 
 the end before the client wrote it down), and the processes that outlived the client.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shim_checkpointer.domain.digest import OpenCall, call_summary, plain_text
-from shim_checkpointer.domain.text import clip
+from shim_checkpointer.domain.text import GAP, clip
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.sessions import PendingCall, ToolProcess
 
 _OUTPUT_CHARS = 1500
 _COMMAND_TO_MATCH = 60
+_CLOCK_SLACK = 2.0
+"""Seconds by which a process may seem older than the call that started it: boot time is known to the second."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,19 @@ def pending_calls(
     open_calls: Mapping[str, OpenCall],
     observations: Iterable[Observation],
     processes: Sequence[ToolProcess],
+    settled_at: str | None = None,
 ) -> list[PendingCall]:
-    """Return every call without a result in the log, with what is known of it, oldest first."""
-    started, ended = _by_call(observations)
+    """Return every call without a result in the log, with what is known of it, oldest first.
+
+    `settled_at` is when the log last closed a turn: no call that hooks saw before is in flight.
+    """
+    settled = datetime.fromisoformat(settled_at) if settled_at else None
+    started, ended = _by_call(seen for seen in observations if settled is None or seen.at > settled)
     calls = {call_id: _from_log(call_id, call) for call_id, call in open_calls.items()}
     for call_id, seen in started.items():
         calls.setdefault(call_id, _from_hook(call_id, seen))
-    judged = [_judge(call, ended.get(call.tool_use_id), processes, alone=len(calls) == 1) for call in calls.values()]
+    running = _running([call for call in calls.values() if call.tool_use_id not in ended], processes)
+    judged = [_judge(call, ended.get(call_id), running.get(call_id)) for call_id, call in calls.items()]
     return sorted(judged, key=lambda call: call.started_at.timestamp() if call.started_at else 0.0)
 
 
@@ -72,26 +81,43 @@ def _from_hook(call_id: str, seen: Observation) -> PendingCall:
     return PendingCall(tool_use_id=call_id, name=name, summary=summary, started_at=seen.at, outcome="unknown")
 
 
-def _judge(call: PendingCall, end: Observation | None, processes: Sequence[ToolProcess], *, alone: bool) -> PendingCall:
+def _judge(call: PendingCall, end: Observation | None, process: ToolProcess | None) -> PendingCall:
     if end is not None:
-        failed = end.kind == "PostToolUseFailure"
-        update = {"outcome": "failed" if failed else "finished", "output": _output(end.body)}
-        return call.model_copy(update=update)
-    process = _process_of(call, processes, alone=alone)
+        outcome = "failed" if end.kind == "PostToolUseFailure" else "finished"
+        return call.model_copy(update={"outcome": outcome, "output": _output(end.body)})
     if process is not None:
         return call.model_copy(update={"outcome": "running", "process": process})
     return call
 
 
-def _process_of(call: PendingCall, processes: Sequence[ToolProcess], *, alone: bool) -> ToolProcess | None:
-    """Return the process of a shell command: the one that names it, or the only one of the only call."""
-    if call.name != "Bash" or not processes:
-        return None
-    wanted = call.summary.split(" … ")[0][:_COMMAND_TO_MATCH]
-    for process in processes:
-        if wanted and wanted in " ".join(process.command.split()):
-            return process
-    return processes[0] if alone else None
+def _running(calls: Sequence[PendingCall], processes: Sequence[ToolProcess]) -> dict[str, ToolProcess]:
+    """Return the process of each shell command that has one: the first, not another call's, that names the command.
+
+    The only call there is may also own a process that does not name it, if that is not older than the call.
+    """
+    shells = sorted((call for call in calls if call.name == "Bash"), key=lambda call: -len(call.summary))
+    free, found = list(processes), {}
+    for call in shells:
+        process = next((one for one in free if _names(one, call)), None)
+        if process is None and len(calls) == 1:
+            process = next((one for one in free if _is_younger(one, call)), None)
+        if process is not None:
+            free.remove(process)
+            found[call.tool_use_id] = process
+    return found
+
+
+def _names(process: ToolProcess, call: PendingCall) -> bool:
+    """Whether the process's command line holds the call's command, or its beginning where that is long."""
+    whole = call.summary.split(GAP)[0]
+    start = whole[:_COMMAND_TO_MATCH]
+    ending = r"(?!\w)" if start == call.summary else ""
+    command = " ".join(process.command.split())
+    return bool(start) and re.search(rf"(?<!\w){re.escape(start)}{ending}", command) is not None
+
+
+def _is_younger(process: ToolProcess, call: PendingCall) -> bool:
+    return call.started_at is not None and process.created >= call.started_at.timestamp() - _CLOCK_SLACK
 
 
 def _output(body: JsonObject) -> str:

@@ -1,0 +1,31 @@
+"""Read what a transcript holds of the conversation."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def lines(path: Path) -> list[Json]:
+    """Return the transcript's whole lines; a torn last one is left out."""
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
+
+
+def contents(path: Path) -> list[str]:
+    """Return what was said, in order: "prompt", "text", "tool_use", "tool_result"."""
+    said: list[str] = []
+    for line in lines(path):
+        if line["type"] in ("user", "assistant"):
+            content = line["message"]["content"]
+            said += ["prompt"] if isinstance(content, str) else [block["type"] for block in content]
+    return said
+
+
+def blocks(messages: list[Json]) -> list[Json]:
+    """Return the content blocks of an API request's messages, in order."""
+    found: list[Json] = []
+    for message in messages:
+        content = message["content"]
+        found += [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return found

@@ -1,0 +1,1 @@
+"""Payments. Audited: changes need a second pair of eyes."""
