@@ -1,1 +1,1 @@
-"""The shim command."""
+"""The `shim` command: connects assistants, shows and restores sessions, replays recordings."""

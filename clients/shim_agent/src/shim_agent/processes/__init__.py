@@ -1,0 +1,1 @@
+"""Knows the client processes and what they started, sees them end, and says so. Never signals anything."""

@@ -1,0 +1,211 @@
+"""Watches the client processes of one connection: beats while they live, says at once when one ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import structlog
+
+from shim_agent.connections import Connection
+from shim_agent.gateway import Gateway
+from shim_agent.processes.exits import gone
+from shim_agent.processes.identity import find, find_recorded, recorded_reference, reference
+from shim_agent.processes.records import ClientRecord, read_records
+from shim_agent.processes.tools import ToolProcesses
+from shim_agent.retry import until_done
+from shim_agent.watch import FolderWatch
+from shim_common.contracts.sessions import (
+    Heartbeat,
+    ProcessExit,
+    ProcessRef,
+    Session,
+    SessionState,
+    ToolProcess,
+)
+from shim_common.kernel.clock import Clock
+from shim_common.kernel.errors import ShimError
+from shim_common.kernel.retry import Backoff
+from shim_transcripts import find_session_file
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Client:
+    """A client process and the session that it works on, as was said at `said_at`; /clear gives it another one."""
+
+    process: psutil.Process
+    ref: ProcessRef
+    session: str
+    said_at: datetime
+
+    def transcript_bytes(self, config_dir: Path) -> int | None:
+        """Return the size of the session's transcript; None where there is none yet."""
+        path = find_session_file(config_dir, self.session)
+        try:
+            return path.stat().st_size if path else None
+        except OSError:
+            return None
+
+    def rss_bytes(self) -> int | None:
+        """Return the memory that the process holds; None where that is not to be had."""
+        try:
+            return self.process.memory_info().rss
+        except psutil.Error:
+            return None
+
+
+class ClientWatch:
+    """Knows which process each session of a connection runs in.
+
+    Sources are the client's own records and what hooks told the server; either way the process is compared by
+    pid and creation time before it is believed in. A process that was never seen alive is only said to be gone
+    where the client's own record proves it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        gateway: Gateway,
+        records: FolderWatch,
+        clock: Clock,
+        backoff: Backoff,
+        *,
+        beat_seconds: float,
+        on_alive: Callable[[str], None],
+        on_gone: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._connection = connection
+        self._gateway = gateway
+        self._records = records
+        self._clock = clock
+        self._backoff = backoff
+        self._beat_seconds = beat_seconds
+        self._on_alive = on_alive
+        self._on_gone = on_gone
+        self._tools = ToolProcesses()
+        self._clients: dict[psutil.Process, Client] = {}
+        self._ended: set[tuple[int, str]] = set()
+        self._changed = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def sessions(self) -> Mapping[str, ProcessRef]:
+        """The sessions that are alive, with their processes."""
+        return {client.session: client.ref for client in self._clients.values()}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether anything is watched; before, what sessions tell of their processes is passed over."""
+        return self._tasks is not None
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        self._clients.clear()
+        try:
+            async with asyncio.TaskGroup() as self._tasks, aclosing(self._records.changes()) as changes:
+                self._tasks.create_task(self._beat_always())
+                async for _ in changes:
+                    for record in await asyncio.to_thread(read_records, self._connection.config_dir):
+                        self._take_record(record)
+        finally:
+            self._tasks = None
+
+    async def take_session(self, session: Session, said_at: datetime) -> None:
+        """Watch the process that the server knew for a session at that time, if it lives on this machine."""
+        process = await asyncio.to_thread(find, session.process) if session.process else None
+        if process is not None:
+            self._watch(process, session.client_session_id, said_at)
+
+    def _take_record(self, record: ClientRecord) -> None:
+        process = find_recorded(record)
+        if process is not None:
+            self._watch(process, record.session, self._clock.now())
+        elif (record.pid, record.session) not in self._ended and self._tasks is not None:
+            self._ended.add((record.pid, record.session))
+            self._tasks.create_task(self._tell_dead(record))
+
+    def _watch(self, process: psutil.Process, session: str, said_at: datetime) -> None:
+        """Watch a process; on which session it works is what was said last."""
+        known = self._clients.get(process)
+        if known is None:
+            self._watch_new(process, session, said_at)
+        elif said_at > known.said_at:
+            before, known.session, known.said_at = known.session, session, said_at
+            if before != session:
+                self._tools.forget(before)
+                self._on_alive(session)
+
+    def _watch_new(self, process: psutil.Process, session: str, said_at: datetime) -> None:
+        if self._tasks is None:
+            return
+        with suppress(psutil.Error):
+            client = Client(process, reference(process), session, said_at)
+            self._clients[process] = client
+            self._tasks.create_task(self._await_end(client))
+            self._changed.set()
+            self._on_alive(session)
+            log.info("client_seen", session=session, pid=process.pid)
+
+    async def _beat_always(self) -> None:
+        while True:
+            if self._clients:
+                await self._beat()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), self._beat_seconds)
+            self._changed.clear()
+
+    async def _beat(self) -> None:
+        """Send one heartbeat for each client. One that fails is not repeated: the next one says more."""
+        clients = list(self._clients.values())
+        async with self._looking:
+            tools = await asyncio.to_thread(self._tools.look, {one.process: one.session for one in clients})
+        await asyncio.gather(*(self._beat_for(client, tools.get(client.session, [])) for client in clients))
+
+    async def _beat_for(self, client: Client, tools: list[ToolProcess]) -> None:
+        heartbeat = Heartbeat(
+            process=client.ref,
+            transcript_bytes=client.transcript_bytes(self._connection.config_dir),
+            rss_bytes=client.rss_bytes(),
+            tool_processes=tools,
+        )
+        try:
+            await self._gateway.beat(client.session, heartbeat)
+        except ShimError as error:
+            log.debug("beat_not_taken", session=client.session, code=error.problem_code)
+
+    async def _await_end(self, client: Client) -> None:
+        await gone(client.process)
+        observed_at = self._clock.now()
+        del self._clients[client.process]
+        self._ended.add((client.ref.pid, client.session))
+        log.info("client_gone", session=client.session, pid=client.ref.pid)
+        await self._tell_gone(client.session, client.ref, observed_at)
+
+    async def _tell_dead(self, record: ClientRecord) -> None:
+        """Tell of a client that died while nobody watched and left its record behind."""
+        ref = recorded_reference(record)
+        if ref is None:
+            return
+        with suppress(ShimError):
+            session = await until_done("session", lambda: self._gateway.session(record.session), self._backoff)
+            living = await asyncio.to_thread(find, session.process) if session.process else None
+            if session.state is SessionState.ACTIVE and living is None:
+                log.info("client_found_dead", session=record.session, pid=record.pid)
+                await self._tell_gone(record.session, ref, self._clock.now())
+
+    async def _tell_gone(self, session: str, ref: ProcessRef, observed_at: datetime) -> None:
+        async with self._looking:
+            tools = await asyncio.to_thread(self._tools.look, {}, [session])
+        self._tools.forget(session)
+        end = ProcessExit(process=ref, observed_at=observed_at, tool_processes=tools[session])
+        try:
+            await until_done("exit", lambda: self._gateway.exit(session, end), self._backoff)
+        except ShimError as error:
+            log.warning("exit_not_taken", session=session, code=error.problem_code, reason=error.detail)
+        await self._on_gone(session)

@@ -1,0 +1,31 @@
+"""Which files a session's tools named as the ones they write."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shim_transcripts import content_blocks
+
+_PATH_FIELD = {
+    "Edit": "file_path",
+    "MultiEdit": "file_path",
+    "NotebookEdit": "notebook_path",
+    "Write": "file_path",
+}
+
+
+def touched_files(body: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the paths that the tool calls in an entry write to, as the call gives them."""
+    for block in content_blocks(body):
+        field = _PATH_FIELD.get(str(block.get("name")))
+        if block.get("type") != "tool_use" or field is None:
+            continue
+        arguments = block.get("input")
+        path = arguments.get(field) if isinstance(arguments, dict) else None
+        if isinstance(path, str) and path:
+            yield path
+
+
+def below(project: str, path: str) -> str | None:
+    """Return a path relative to the project, None where it lies elsewhere."""
+    prefix = project.rstrip("/") + "/"
+    return path.removeprefix(prefix) if path.startswith(prefix) and path != prefix else None

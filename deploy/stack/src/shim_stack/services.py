@@ -1,0 +1,25 @@
+"""The services in one process: `python -m shim_stack.services`. Each is the application it is with `--split`."""
+
+import asyncio
+
+from shim_checkpointer.app import create_app as create_checkpointer
+from shim_checkpointer.settings import Settings as CheckpointerSettings
+from shim_common.observability.logs import configure
+from shim_common.web.serve import run_all
+from shim_mcp.http import create_app as create_mcp
+from shim_mcp.settings import Settings as McpSettings
+from shim_stack.errors import BadConfiguration
+
+
+def main() -> None:
+    """Serve until told to stop. Raises BadConfiguration where SHIM_MCP_URL is missing."""
+    configure("services")
+    checkpointer, mcp = CheckpointerSettings(), McpSettings()
+    if mcp.mcp_url is None:
+        raise BadConfiguration("SHIM_MCP_URL is not set; the runner sets it.")
+    apps = {checkpointer.checkpointer_url: create_checkpointer(checkpointer), mcp.mcp_url: create_mcp(mcp)}
+    asyncio.run(run_all(apps))
+
+
+if __name__ == "__main__":
+    main()

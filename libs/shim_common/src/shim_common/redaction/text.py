@@ -1,0 +1,143 @@
+"""Redaction of a text.
+
+Looking for each of some 200 anchors in all of a text would cost more than reading it. Format anchors are therefore
+looked for in the text's distinct long words alone, which are a tenth of it; only rules whose anchor is there are tried,
+and only where it stands. Every pattern matches at such a place or not at all, so the cost stays linear in the text.
+"""
+
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import NamedTuple
+
+from .contexts import CONTEXTS
+from .formats import FORMATS
+from .marker import MARKER_START, Finding, finding_of
+from .private_keys import PRIVATE_KEYS
+from .rule import Rule, starts_word
+
+SHORTEST_WORD = 20
+"""Length from which a word is long; every format rule's anchor lies in a word at least so long."""
+
+_SHORTEST_SECRET_TEXT = 8
+_WORD_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.~")
+_PLAIN_BYTES = b"abcdefghijklmnopqrstuvwxyz_-.~"
+_WORDS_ONLY = bytes(byte if byte in _WORD_BYTES else ord(" ") for byte in range(256))
+
+
+class Redacted(NamedTuple):
+    """A text without its secrets, and what was found in it."""
+
+    text: str
+    findings: tuple[Finding, ...]
+
+
+class Anchor(NamedTuple):
+    """A literal to look for, and the rules to try where it stands, each with its rank among all."""
+
+    literal: str
+    in_bytes: bytes
+    rules: tuple[tuple[int, Rule], ...]
+
+
+class Plan(NamedTuple):
+    """The anchors that occur in a text, so that only these are looked for in it or in parts of it."""
+
+    private_keys: tuple[Anchor, ...]
+    formats: tuple[Anchor, ...]
+    contexts: tuple[Anchor, ...]
+
+
+def _anchors(rules: Iterable[Rule]) -> tuple[Anchor, ...]:
+    by_literal: dict[str, list[tuple[int, Rule]]] = {}
+    for rank, rule in enumerate(rules):
+        for literal in rule.anchors:
+            by_literal.setdefault(literal, []).append((rank, rule))
+    return tuple(Anchor(literal, literal.encode(), tuple(ranked)) for literal, ranked in by_literal.items())
+
+
+_PRIVATE_KEY_ANCHORS = _anchors(PRIVATE_KEYS)
+_FORMAT_ANCHORS = _anchors(FORMATS)
+_CONTEXT_ANCHORS = _anchors(CONTEXTS)
+
+
+def redact_text(text: str) -> Redacted:
+    """Return a text with every secret replaced by its marker; doing so again changes nothing more."""
+    return redact_by_plan(text, plan_for(text))
+
+
+def plan_for(text: str) -> Plan:
+    """Return the anchors worth trying in a text; they are enough for each part of it too."""
+    if len(text) < _SHORTEST_SECRET_TEXT:
+        return Plan((), (), ())
+    in_bytes = text.encode("utf-8", "surrogatepass")
+    return Plan(
+        _occurring(_PRIVATE_KEY_ANCHORS, in_bytes),
+        _occurring(_FORMAT_ANCHORS, _long_words(in_bytes)),
+        _occurring(_CONTEXT_ANCHORS, in_bytes.lower()),
+    )
+
+
+def _occurring(anchors: tuple[Anchor, ...], text: bytes) -> tuple[Anchor, ...]:
+    return tuple(anchor for anchor in anchors if anchor.in_bytes in text) if text else ()
+
+
+def redact_by_plan(text: str, plan: Plan) -> Redacted:
+    """Redact a text of which it is known which anchors it can hold.
+
+    A replaced secret can lay bare another one beside it, so passes follow until one finds nothing.
+    """
+    findings: list[Finding] = []
+    known = -1
+    while known < len(findings):
+        known = len(findings)
+        if plan.private_keys:
+            text = _replace(text, text, plan.private_keys, findings)
+        if plan.formats:
+            text = _replace(text, text, plan.formats, findings)
+        if plan.contexts:
+            text = _replace(text, _fold(text), plan.contexts, findings)
+    return Redacted(text, tuple(findings))
+
+
+def _replace(text: str, searched: str, anchors: Iterable[Anchor], findings: list[Finding]) -> str:
+    """Replace from left to right what the anchors' rules find; `searched` is the text as the anchors are written."""
+    places = sorted(
+        (
+            (at - rule.lead, rank, rule)
+            for anchor in anchors
+            for at in _places(anchor.literal, searched)
+            for rank, rule in anchor.rules
+        ),
+        key=itemgetter(0, 1),
+    )
+    pieces: list[str] = []
+    done = 0
+    for at, _, rule in places:
+        if at < done or (rule.bounded and at > done and not starts_word(text, at)):
+            continue
+        span = rule.find(text, at)
+        if span is None or MARKER_START in text[span[0] : span[1]]:
+            continue
+        finding = finding_of(rule.name, text[span[0] : span[1]])
+        findings.append(finding)
+        pieces += (text[done : span[0]], finding.marker)
+        done = span[1]
+    return "".join((*pieces, text[done:])) if pieces else text
+
+
+def _places(literal: str, text: str) -> Iterator[int]:
+    at = text.find(literal)
+    while at >= 0:
+        yield at
+        at = text.find(literal, at + 1)
+
+
+def _long_words(text: bytes) -> bytes:
+    """Return the distinct long words of a text that have a digit or capital in them, joined by spaces."""
+    long_words = {word for word in text.translate(_WORDS_ONLY).split() if len(word) >= SHORTEST_WORD}
+    return b" ".join(word for word in long_words if word.translate(None, _PLAIN_BYTES))
+
+
+def _fold(text: str) -> str:
+    """Return a text in lower case, every character at its place: `İ` alone would become two."""
+    return text.replace("İ", "i").lower()
