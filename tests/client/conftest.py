@@ -1,6 +1,8 @@
 """Fixtures for tests with the real client."""
 
+import socket
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +12,19 @@ collect_ignore = ["webshop"]  # a project that is worked on, not tested, here
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from harness.install import NEWEST, OLD, ClientUnavailable, Installation, install  # noqa: E402 - found by the line above
+from harness.connections import Connections  # noqa: E402 - found by the line above
+from harness.install import NEWEST, OLD, ClientUnavailable, Installation, install  # noqa: E402
+from harness.journal import listen  # noqa: E402
 from harness.rig import Rigging, rigged  # noqa: E402
+from harness.scene import Staging, staged  # noqa: E402
+from harness.stack import Stack, running_stack  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the command line say how often the client is killed."""
+    group = parser.getgroup("kills of the real client")
+    group.addoption("--kills", type=int, help="how many")
+    group.addoption("--kills-seed", type=int, help="which ones, in which order")
 
 
 @pytest.fixture(scope="session", params=[NEWEST, OLD], ids=["newest", OLD])
@@ -27,3 +40,29 @@ def installation(request: pytest.FixtureRequest) -> Installation:
 def rig(installation: Installation, tmp_path: Path) -> Rigging:
     """Start API, hook sink and client of this test: `async with rig(script) as r`."""
     return partial(rigged, installation, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A SHIM that runs as long as the tests."""
+    with running_stack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def connections(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Connections:
+    """Clients that are connected with the stack."""
+    return Connections(stack, tmp_path_factory.mktemp("connected"))
+
+
+@pytest.fixture(scope="session")
+def door() -> Iterator[socket.socket]:
+    """Where hooks knock that are to be written down on their way to the stack."""
+    with listen() as door:
+        yield door
+
+
+@pytest.fixture
+def scene(installation: Installation, stack: Stack, connections: Connections, tmp_path: Path) -> Staging:
+    """Start API and connected client of this test: `async with scene(script) as s`."""
+    return partial(staged, stack, connections, installation, tmp_path)

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -189,6 +190,44 @@ async def test_one_refused_line_costs_no_other(
         await api.until(lambda: api.sessions[S].sources.get(f"-p/{S}.jsonl") == len(b"".join(lines)))
         assert stored(api) == [key for one in lines for key in keys(one) if key != bad]
         await eventually(lambda: follower.counts()[S]["refused"] == 1)
+
+
+async def test_a_refused_line_at_the_end_does_not_stop_the_next_start(
+    api: FakeApi, gateway: Gateway, connection: Connection, config_dir: Path
+) -> None:
+    first, bad, later = line(S), line(S), line(S)
+
+    def refuse(entry: NewEntry) -> int | None:
+        return 413 if entry.key == keys(bad)[0] else None
+
+    api.refuse_entry = refuse
+    path = transcript(config_dir)
+    path.write_bytes(first + bad)
+    async with following(connection, gateway):
+        await api.until(lambda: S in api.sessions and api.sessions[S].sources == {f"-p/{S}.jsonl": len(first + bad)})
+    path.write_bytes(first + bad + later)
+    async with following(connection, gateway):
+        await api.until(lambda: stored(api) == keys(first + later))
+
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "transcripts" / "many"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the real transcripts in ../shared")
+async def test_real_transcripts_are_stored_whole(
+    api: FakeApi, gateway: Gateway, connection: Connection, config_dir: Path
+) -> None:
+    written = {}
+    smallest = sorted(SHARED.glob("*.jsonl.gz"), key=lambda path: path.stat().st_size)[:12]
+    for packed in smallest:
+        session = session_id()
+        written[session] = gzip.decompress(packed.read_bytes())
+        transcript(config_dir, session).write_bytes(written[session])
+    expected = {session: keys(content) for session, content in written.items()}
+    followed = {session: wanted for session, wanted in expected.items() if wanted}
+    assert followed
+    async with following(connection, gateway):
+        await api.until(lambda: all(stored(api, session) == wanted for session, wanted in followed.items()), 20)
 
 
 async def test_a_line_over_the_body_limit_is_left_out_and_counted(

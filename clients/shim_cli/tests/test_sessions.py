@@ -1,8 +1,11 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from shim_agent import connections
 from shim_common.contracts import sessions as wire
 from shim_common.contracts.envelope import Event
 
@@ -90,9 +93,6 @@ def test_resume_says_exactly_what_to_run(user: Person, shim: FakeShim, tmp_path:
 
 def test_resume_runs_the_client_in_its_folder(user: Person, shim: FakeShim, tmp_path: Path) -> None:
     """In a process of its own, because the client takes its place."""
-    import subprocess
-    import sys
-
     folder = tmp_path / "webshop"
     folder.mkdir()
     client = tmp_path / "bin" / "claude"
@@ -104,6 +104,26 @@ def test_resume_runs_the_client_in_its_folder(user: Person, shim: FakeShim, tmp_
     command = [sys.executable, "-c", "from shim_cli.main import main; main()", "resume", "client-1", "--run"]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
     assert done.stdout == f"{folder}: --resume client-1\n"
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_session_that_left_no_transcript_goes_on_in_a_new_one(
+    user: Person, shim: FakeShim, tmp_path: Path, is_written: bool
+) -> None:
+    sid = "4f6c0d5e-8a2b-4c1d-9e3f-5a6b7c8d9e0f"
+    stored = shim.add_session(client_session_id=sid, project=str(tmp_path), state=wire.SessionState.INTERRUPTED)
+    config = user.home / ".claude"
+    transcript = config / "projects" / "any" / f"{sid}.jsonl"
+    transcript.parent.mkdir(parents=True)
+    transcript.touch() if is_written else None
+    connections.connect(user.shim_home, "claude-code", config, NOW)
+    last = user.does("resume", stored.session.id).rstrip().splitlines()[-1]
+    if is_written:
+        assert last == f"cd {tmp_path} && claude --resume {sid}"
+    else:
+        bundle = f"shim recovery --session {sid} --bundle"
+        assert last == f'cd {tmp_path} && claude --append-system-prompt "$({bundle})"'
+        assert user.does(*bundle.split()[1:]).startswith("Open task: test the cart.")
 
 
 def test_resume_says_what_is_in_the_way(user: Person, shim: FakeShim, tmp_path: Path) -> None:

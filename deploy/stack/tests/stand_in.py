@@ -1,7 +1,8 @@
 """A stack of stand-ins in a process of its own: the real runner with small programs in place of the real ones.
 
 Usage: stand_in.py TABLE [--port N] [--foreground | --progress-fd N]. TABLE is JSON, a list of objects with `name`,
-`code` (Python), `after` and `ready_seconds`. A program is ready when it has made the file that $READY names.
+`code` (Python), `after`, `ready_seconds` and `grace` (seconds after SIGTERM). A program is ready when it has made the
+file that $READY names.
 """
 
 import argparse
@@ -22,8 +23,6 @@ from shim_stack.runner import Plan, supervise
 from shim_stack.runner_log import log_to
 from shim_stack.settings import data_folder
 
-STOP = (StopStep(signal.SIGTERM, 0.2), StopStep(signal.SIGKILL, 2.0))
-
 
 def program(row: dict[str, Any], run_folder: Path) -> Program:
     ready = run_folder / f"{row['name']}.ready"
@@ -42,7 +41,7 @@ def program(row: dict[str, Any], run_folder: Path) -> Program:
         ready=lambda: until(is_ready),
         ready_seconds=row.get("ready_seconds", 10),
         after=row.get("after", ()),
-        stop=STOP,
+        stop=(StopStep(signal.SIGTERM, row.get("grace", 10)), StopStep(signal.SIGKILL, 5)),
     )
 
 

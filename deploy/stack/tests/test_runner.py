@@ -82,7 +82,7 @@ def test_a_second_runner_leaves_the_first_alone(stack: Stack) -> None:
 
 
 def test_a_program_that_will_not_stop_is_killed(stack: Stack) -> None:
-    stack.start(row("service", STUBBORN))
+    stack.start(row("service", STUBBORN, grace=0.2))
     identity = stack.process("service").identity
     assert stack.stop_runner() == 0
     assert not identity.is_alive
@@ -110,7 +110,7 @@ def test_children_end_with_a_killed_runner_and_the_next_run_is_clean(stack: Stac
 
 
 def test_what_a_killed_runner_left_behind_is_stopped(stack: Stack) -> None:
-    stack.start(row("service", STUBBORN))
+    stack.start(row("service", STUBBORN, grace=0.2))
     survivor = stack.process("service").identity
     stack.stop_runner(signal.SIGKILL)
     assert survivor.is_alive

@@ -19,7 +19,7 @@ from shim_stack.folder import DATA_VERSION, DataFolder
 from shim_stack.record import ProcessRecord
 from shim_stack.up import bring_up
 
-from .stand_ins import HANGS, STAYS, STUBBORN, Stack, eventually, row
+from .stand_ins import DIES, STAYS, STUBBORN, Stack, eventually, row
 
 cli = typer.Typer()
 for command in (up, down, status, logs):
@@ -57,9 +57,8 @@ def test_up_shows_each_process_as_it_gets_ready(stack: Stack) -> None:
 
 
 def test_a_failed_start_shows_the_end_of_the_log(stack: Stack, out: Console) -> None:
-    program = row("service", "print('no room for me', flush=True); " + HANGS, ready_seconds=0.2)
-    with pytest.raises(StartFailed, match=r"service does not come up: .*not ready") as failed:
-        bring_up(stack.folder, stack.environ, out, stack.command(program))
+    with pytest.raises(StartFailed, match=r"service does not come up: .*exit code 7") as failed:
+        bring_up(stack.folder, stack.environ, out, stack.command(row("service", DIES)))
     assert str(stack.folder.logs / "service.log") in str(failed.value)
     assert "| no room for me" in text(out)
 
@@ -83,7 +82,7 @@ def test_down_stops_everything_and_says_what(stack: Stack) -> None:
 
 
 def test_down_works_when_the_runner_was_killed(stack: Stack) -> None:
-    stack.start(row("service", STUBBORN))
+    stack.start(row("service", STUBBORN, grace=0.2))
     survivor = stack.process("service").identity
     stack.stop_runner(signal.SIGKILL)
     stopped: list[ProcessRecord] = []

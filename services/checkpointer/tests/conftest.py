@@ -1,5 +1,9 @@
-"""The checkpointer on real stores, with a clock and ids that tests control."""
+"""The checkpointer on real stores, with a clock and ids that tests control.
 
+`HYPOTHESIS_PROFILE=thorough` looks for new counterexamples; without it the same ones are tried every time.
+"""
+
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +12,8 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from shim_checkpointer.app import INTERNAL_SECRET, create_app
 from shim_checkpointer.settings import SCHEMA, Settings
@@ -19,6 +25,11 @@ from shim_common.testing.servers import PostgresServer
 from shim_common.web.tokens import HEADER, Caller, TokenMaker
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
+hypothesis.register_profile("quick", max_examples=40, derandomize=True, deadline=None, suppress_health_check=_SLOW)
+hypothesis.register_profile("thorough", max_examples=2000, deadline=None, suppress_health_check=_SLOW)
+hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")

@@ -35,9 +35,9 @@ class Home:
     project: Path
 
     @classmethod
-    def below(cls, root: Path) -> "Home":
-        """Make the folders below `root`."""
-        made = cls(root / "home", root / "config", root / "tmp", root / "project")
+    def below(cls, root: Path, config: Path | None = None) -> "Home":
+        """Make the folders below `root`, the configuration elsewhere if it is given."""
+        made = cls(root / "home", config or root / "config", root / "tmp", root / "project")
         for folder in (made.home, made.config, made.temporary, made.project):
             folder.mkdir(parents=True, exist_ok=True)
         return made
@@ -124,9 +124,14 @@ class Run:
             await asyncio.shield(self._reading)
             return await self._process.wait()
 
+    def strike(self) -> None:
+        """Send the client SIGKILL, if it still runs; tools it was running survive."""
+        if self._process.returncode is None:
+            self._process.kill()
+
     async def kill(self) -> None:
-        """Kill the client with SIGKILL; tools it was running survive."""
-        self._process.kill()
+        """Kill the client with SIGKILL and wait until it is gone."""
+        self.strike()
         await self.wait()
 
     async def end(self) -> None:

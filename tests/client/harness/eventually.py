@@ -1,7 +1,7 @@
 """Wait for what only shows by looking: files and processes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from .log import PATIENCE
@@ -11,6 +11,9 @@ Seen = TypeVar("Seen")
 INTERVAL = 0.01
 """Seconds between two looks."""
 
+BETWEEN_QUESTIONS = 0.05
+"""Seconds between two questions to SHIM, each of which costs it some work."""
+
 
 async def eventually(look: Callable[[], Seen | None]) -> Seen:
     """Look until there is something (a true value) and return it. Raises TimeoutError when patience is over."""
@@ -18,3 +21,14 @@ async def eventually(look: Callable[[], Seen | None]) -> Seen:
         while not (seen := look()):  # noqa: ASYNC110 - nobody announces these
             await asyncio.sleep(INTERVAL)
         return seen
+
+
+async def until_quiet(ask: Callable[[], Awaitable[Sequence[str]]]) -> None:
+    """Ask until there are no complaints. Raises AssertionError with the last ones when patience is over."""
+    complaints: Sequence[str] = ["never asked"]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while complaints := await ask():
+                await asyncio.sleep(BETWEEN_QUESTIONS)
+    except TimeoutError:
+        raise AssertionError(f"still after {PATIENCE} s: {'; '.join(complaints)}") from None

@@ -98,12 +98,13 @@ class FakeApi:
         return await self.sent.first(lambda sent: (sent.step, sent.index) == (step, index))
 
     def play(self, script: Iterable[Step]) -> None:
-        """Go on with `script` instead of what is left of the present one, and end every stall."""
+        """Go on with `script` instead of what is left of the present one, and end the present stall."""
         self._script = iter(script)
         self.release()
+        self._released = asyncio.Event()
 
     def release(self) -> None:
-        """End every stall, the present one and those still to come."""
+        """End every stall of the present script, also those still to come."""
         self._released.set()
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:

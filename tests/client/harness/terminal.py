@@ -118,9 +118,11 @@ def _squeezed(text: str) -> str:
 
 def _agree_to_everything(client: Client) -> None:
     """Answer the first start's questions in the private configuration: they would wait for a person."""
+    file = client.home.config / ".claude.json"
     answers = {
+        **(json.loads(file.read_text()) if file.exists() else {}),
         "hasCompletedOnboarding": True,
         "customApiKeyResponses": {"approved": [FAKE_KEY[-20:]]},
         "projects": {str(client.home.project): {"hasTrustDialogAccepted": True}},
     }
-    (client.home.config / ".claude.json").write_text(json.dumps(answers))
+    file.write_text(json.dumps(answers))

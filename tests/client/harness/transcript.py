@@ -29,3 +29,8 @@ def blocks(messages: list[Json]) -> list[Json]:
         content = message["content"]
         found += [{"type": "text", "text": content}] if isinstance(content, str) else content
     return found
+
+
+def texts(messages: list[Json]) -> list[str]:
+    """Return the texts of an API request's messages, in order."""
+    return [block["text"] for block in blocks(messages) if block["type"] == "text"]

@@ -3,11 +3,14 @@
 import os
 import shlex
 import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from shim_agent.connections import CLAUDE_CODE, read_connections
 from shim_cli.api import Api
 from shim_cli.errors import Refused
 from shim_cli.home import Home
@@ -16,6 +19,16 @@ from shim_cli.replay.screen import show_recovery
 from shim_cli.sessions import absolute
 from shim_common.contracts.sessions import Recovery
 from shim_common.kernel.errors import NotFound
+from shim_transcripts import find_session_file
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """The command that goes on with a session, how a person would type it, and the folder to run it in."""
+
+    command: tuple[str, ...]
+    typed: str
+    folder: Path
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,37 +42,51 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Show how to continue a session, or continue it."""
-    with Api.of(Home.here()) as api:
+    home = Home.here()
+    with Api.of(home) as api:
         recovery = api.recovery(session=sid) if sid else api.recovery(project=absolute(Path()))
     if as_json:
         print_json(recovery)
         return
-    command, folder = plan(recovery)
+    folders = [one.config_dir for one in read_connections(home.folder) if one.client == CLAUDE_CODE]
+    continuation = plan(recovery, folders)
     if run:
-        start(command, folder)
+        start(continuation)
     show_recovery(console(), recovery)
-    typer.echo(plain(f"cd {shlex.quote(str(folder))} && {shlex.join(command)}"))
+    typer.echo(plain(f"cd {shlex.quote(str(continuation.folder))} && {continuation.typed}"))
 
 
-def plan(recovery: Recovery) -> tuple[list[str], Path]:
-    """Return the command that continues the session, and the folder to run it in.
+def plan(recovery: Recovery, config_dirs: Iterable[Path]) -> Continuation:
+    """Work out how to go on with the session.
+
+    A client that is killed within the first 100 ms of a session leaves no transcript, and cannot resume what it never
+    wrote; then a new session is started with the bundle.
 
     Raises:
         NotFound: there is no session to continue, or its client cannot be resumed.
     """
-    if recovery.session is None:
+    session = recovery.session
+    if session is None:
         raise NotFound(f"there is nothing to resume: {recovery.why}; `shim sessions` lists all sessions")
     if recovery.resume is None:
-        raise NotFound(f"{recovery.session.client} cannot resume a session by a command; start a new one there")
-    return recovery.resume, Path(recovery.session.project)
+        raise NotFound(f"{session.client} cannot resume a session by a command; start a new one there")
+    folder = Path(session.project)
+    folders = list(config_dirs)
+    written = any(find_session_file(one, session.client_session_id) for one in folders)
+    if session.client != CLAUDE_CODE or written or not folders or recovery.bundle is None:
+        return Continuation(tuple(recovery.resume), shlex.join(recovery.resume), folder)
+    start_anew = (recovery.resume[0], "--append-system-prompt")
+    bundle = f'"$(shim recovery --session {shlex.quote(session.client_session_id)} --bundle)"'
+    return Continuation((*start_anew, recovery.bundle), f"{shlex.join(start_anew)} {bundle}", folder)
 
 
-def start(command: list[str], folder: Path) -> None:
+def start(continuation: Continuation) -> None:
     """Become the client, in its project's folder.
 
     Raises:
         Refused: the folder or the program is not there.
     """
+    folder, command = continuation.folder, continuation.command
     if not folder.is_dir():
         raise Refused(f"the project's folder {folder} is not there any more; restore it or start elsewhere")
     program = shutil.which(command[0])

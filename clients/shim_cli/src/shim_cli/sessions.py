@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("session")(show_session)
     app.command("checkpoints")(list_checkpoints)
     app.command("checkpoint")(make_checkpoint)
-    app.command("recovery")(show_project_recovery)
+    app.command("recovery")(show_recovered)
 
 
 def list_sessions(
@@ -94,14 +94,15 @@ def make_checkpoint(
         typer.echo(f"Checkpoint {made.number} made: {made.id}, {made.position} entries.")
 
 
-def show_project_recovery(
+def show_recovered(
     project: ProjectOption = Path(),
+    session: Annotated[str | None, typer.Option(help="A session, instead of what is found in a project.")] = None,
     whole: Annotated[bool, typer.Option("--bundle", help="Print the whole bundle and nothing else.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what was interrupted in a project, and with what it can go on. Ends with 1 if nothing was."""
     with Api.of(Home.here()) as api:
-        recovery = api.recovery(project=absolute(project))
+        recovery = api.recovery(session=session) if session else api.recovery(project=absolute(project))
     if as_json:
         print_json(recovery)
     elif whole:

@@ -1,6 +1,7 @@
 """What a snapshot takes in, and what it leaves out with which reason. No I/O but to resolve paths."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -78,6 +79,7 @@ class Limits:
     file_bytes: int = 10 * 1024 * 1024
 
 
+@lru_cache(maxsize=32_768)
 def left_out(path: str, *, committed: bool = False) -> str | None:
     """Return why a path is left out by default, None where it is not. Folders end in a slash."""
     if _SECRET_SPEC.match_file(path):

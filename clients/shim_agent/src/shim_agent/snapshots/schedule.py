@@ -15,8 +15,8 @@ log = structlog.get_logger()
 REFUSED_SECONDS = 60.0
 """A refused project is not looked at again before: counting too many files costs as much as taking few."""
 
-Take = Callable[[str, str], Awaitable[None]]
-"""Takes the snapshot of a project (first argument) for a session (second)."""
+Take = Callable[[str, str, bool], Awaitable[None]]
+"""Takes the snapshot of a project (first argument) for a session (second), even if nothing changed (third)."""
 
 
 class SnapshotScheduler:
@@ -26,7 +26,7 @@ class SnapshotScheduler:
         self._take = take
         self._interval = interval
         self._backoff = backoff
-        self._wanted: dict[str, dict[str, None]] = {}
+        self._wanted: dict[str, dict[str, bool]] = {}
         self._asked = asyncio.Event()
         self._refused: dict[str, str] = {}
 
@@ -35,9 +35,10 @@ class SnapshotScheduler:
         """Projects whose files are not kept, and why."""
         return self._refused
 
-    def request(self, project: str, session: str) -> None:
+    def request(self, project: str, session: str, *, even_unchanged: bool = False) -> None:
         """Ask for a snapshot of a project for a session."""
-        self._wanted.setdefault(project, {})[session] = None
+        sessions = self._wanted.setdefault(project, {})
+        sessions[session] = sessions.get(session, False) or even_unchanged
         self._asked.set()
 
     async def run(self) -> None:
@@ -64,13 +65,14 @@ class SnapshotScheduler:
         while sessions := self._wanted.pop(project, None):  # noqa: ASYNC110 - this works, it does not wait
             await asyncio.sleep(await self._round(project, sessions, waits))
 
-    async def _round(self, project: str, sessions: dict[str, None], waits: Iterator[float]) -> float:
+    async def _round(self, project: str, sessions: dict[str, bool], waits: Iterator[float]) -> float:
         """Take one snapshot for each session; return the seconds to rest before the next round."""
-        for session in list(sessions):
+        for session, even_unchanged in list(sessions.items()):
             try:
-                await self._take(project, session)
+                await self._take(project, session, even_unchanged)
             except PASSING as error:
-                self._wanted[project] = sessions | self._wanted.get(project, {})
+                for waiting, unchanged_too in sessions.items():
+                    self.request(project, waiting, even_unchanged=unchanged_too)
                 return max(self._interval, wait_after(error, next(waits)))
             except TreeRefused as error:
                 self._note_refused(project, error.detail)

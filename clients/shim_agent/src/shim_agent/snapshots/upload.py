@@ -27,6 +27,9 @@ MAX_ACTIVE = 1000
 MAX_SESSIONS = 8
 """Sessions of a project whose newest snapshot is remembered; for others the whole list of files is sent anew."""
 
+MAX_CHANGES_IN_A_ROW = 25
+"""Snapshots that stand on one another before the whole list of files is sent anew. The server takes some 50."""
+
 _NO_SUCH_BASE = (NotFound, Conflict, BadInput, Unprocessable)
 
 
@@ -37,6 +40,7 @@ class _Stored:
     snapshot: Snapshot
     observed: Observed
     active: tuple[str, ...]
+    changes_in_a_row: int
 
     def still_holds(self, now: Observed) -> bool:
         """Tell whether nothing differs but the time."""
@@ -52,9 +56,10 @@ class Uploader:
         self._clock = clock
         self._newest: dict[str, _Stored] = {}
 
-    async def take(self, session: str, touched: Sequence[str] = ()) -> Snapshot:
-        """Store the project's files as they are; return the snapshot, the newest one if nothing changed since.
+    async def take(self, session: str, touched: Sequence[str] = (), *, even_unchanged: bool = False) -> Snapshot:
+        """Store the project's files as they are; return the snapshot.
 
+        If nothing changed since the newest one, that is returned, unless a new one is wanted all the same.
         `touched` are files that the session's tools named, relative to the project.
 
         Raises:
@@ -62,15 +67,17 @@ class Uploader:
             ShimError: SHIM is away, or refuses.
         """
         observed = await asyncio.to_thread(observe, self._scanner, self._clock.now())
-        base = self._newest.get(session)
-        if base is not None and base.still_holds(observed):
-            return base.snapshot
+        newest = self._newest.get(session)
+        if newest is not None and newest.still_holds(observed) and not even_unchanged:
+            return newest.snapshot
+        base = newest if newest is not None and newest.changes_in_a_row < MAX_CHANGES_IN_A_ROW else None
+        active = _active(observed, newest, touched)
         try:
-            stored = await self._store(session, observed, base, touched)
+            stored = await self._store(session, observed, base, active)
         except _NO_SUCH_BASE:
             if base is None:
                 raise
-            stored = await self._store(session, observed, None, touched)
+            stored = await self._store(session, observed, None, active)
         self._newest.pop(session, None)
         self._newest[session] = stored
         while len(self._newest) > MAX_SESSIONS:
@@ -78,19 +85,14 @@ class Uploader:
         log.info("snapshot_taken", session=session, files=stored.snapshot.files, bytes=stored.snapshot.bytes)
         return stored.snapshot
 
-    async def _store(self, session: str, observed: Observed, base: _Stored | None, touched: Sequence[str]) -> _Stored:
+    async def _store(self, session: str, observed: Observed, base: _Stored | None, active: tuple[str, ...]) -> _Stored:
         before = base.observed.files if base else {}
-        changed = {path: ref for path, ref in observed.files.items() if before.get(path) != ref}
-        observed = await self._with_contents_stored(observed, changed)
-        changed = {path: ref for path, ref in observed.files.items() if before.get(path) != ref}
-        removed = [path for path in before if path not in observed.files]
-        moved = [*changed, *removed] if base else []
-        active = _newest_first([*moved, *touched], base.active if base else ())
+        observed = await self._with_contents_stored(observed, _changed(before, observed.files))
         new = NewSnapshot(
             taken_at=observed.taken_at,
-            files=list(changed.values()),
+            files=list(_changed(before, observed.files).values()),
             base=base.snapshot.id if base else None,
-            removed=removed,
+            removed=[path for path in before if path not in observed.files],
             active=list(active),
             modified=observed.work_tree.modified,
             staged=observed.work_tree.staged,
@@ -98,12 +100,15 @@ class Uploader:
             commit=observed.work_tree.commit,
             skipped=bounded(observed.skipped),
         )
-        return _Stored(await self._gateway.add_snapshot(session, new), observed, active)
+        snapshot = await self._gateway.add_snapshot(session, new)
+        return _Stored(snapshot, observed, active, base.changes_in_a_row + 1 if base else 0)
 
     async def _with_contents_stored(self, observed: Observed, changed: Mapping[str, FileRef]) -> Observed:
         """Send the contents that the server lacks; return what then is stored, since files may change meanwhile."""
         files, skipped = dict(observed.files), dict(observed.skipped)
-        missing = await self._gateway.missing_blobs(sorted({ref.sha256 for ref in changed.values()}))
+        missing = await self._gateway.missing_blobs(
+            sorted({ref.sha256 for ref in changed.values() if ref.link is None})
+        )
         sent: set[str] = set()
 
         async def send(path: str) -> None:
@@ -124,7 +129,8 @@ class Uploader:
                 files[path] = contents.ref
                 sent.add(contents.ref.sha256)
 
-        await in_parallel([path for path, ref in changed.items() if ref.sha256 in missing], send, PARALLEL_UPLOADS)
+        lacking = [path for path, ref in changed.items() if ref.link is None and ref.sha256 in missing]
+        await in_parallel(lacking, send, PARALLEL_UPLOADS)
         return replace(observed, files=files, skipped=skipped)
 
     async def _diff_stored(self, diff: bytes | None) -> str | None:
@@ -136,5 +142,13 @@ class Uploader:
         return sha256
 
 
-def _newest_first(new: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*new, *known]))[:MAX_ACTIVE]
+def _changed(before: Mapping[str, FileRef], files: Mapping[str, FileRef]) -> dict[str, FileRef]:
+    return {path: ref for path, ref in files.items() if before.get(path) != ref}
+
+
+def _active(observed: Observed, newest: _Stored | None, touched: Sequence[str]) -> tuple[str, ...]:
+    """Return the files that the session touched, those that differ from its newest snapshot first."""
+    before = newest.observed.files if newest else observed.files
+    differing = [*_changed(before, observed.files), *(path for path in before if path not in observed.files)]
+    known = newest.active if newest else ()
+    return tuple(dict.fromkeys([*differing, *touched, *known]))[:MAX_ACTIVE]

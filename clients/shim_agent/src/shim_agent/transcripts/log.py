@@ -59,8 +59,11 @@ class SessionLog:
         await until_done("open_session", lambda: self._gateway.open_session(new), self._backoff)
 
     async def knows(self, stretch: Stretch) -> bool:
-        """Tell whether the server has these entries; those that it has not, it gets."""
-        answer = await self._append(AppendEntries(entries=new_entries(stretch.entries)))
+        """Tell whether the server has these entries, or refused them before; those that it has not, it gets."""
+        try:
+            answer = await self._append(AppendEntries(entries=new_entries(stretch.entries)))
+        except _REFUSALS:
+            return True
         return answer.appended == 0
 
     async def append(self, name: str, stretch: Stretch, origin: Origin) -> bool:

@@ -97,6 +97,8 @@ def _printable(text: str) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
+    if isinstance(error.__cause__, ShimError):  # the framework's word for whatever went wrong in reading the body
+        return await _on_shim_error(request, error.__cause__)
     problem = Problem(
         title=str(error.detail),
         status=error.status_code,

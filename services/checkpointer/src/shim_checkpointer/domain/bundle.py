@@ -64,8 +64,11 @@ def render(facts: BundleFacts) -> str:
     """Return the bundle."""
     essentials = _essentials(facts)
     background = _fill(_background(facts, essentials), LIMIT - len(essentials) - 2)
-    bundle = f"{essentials}\n\n{background}".strip()
-    return clip(bundle, LIMIT - sum(character > "\uffff" for character in bundle))
+    return _as_client_counts(f"{essentials}\n\n{background}".strip(), LIMIT)
+
+
+def _as_client_counts(text: str, limit: int) -> str:
+    return text.encode("utf-16-le")[: 2 * limit].decode("utf-16-le", "ignore")
 
 
 def _essentials(facts: BundleFacts) -> str:
@@ -73,10 +76,10 @@ def _essentials(facts: BundleFacts) -> str:
     digest = facts.digest
     first, last = _first(facts), _more(facts)
     sections: tuple[tuple[int, Callable[[int], str]], ...] = (
-        (5, lambda room: _line("Open task", facts.prompts[-1][1] if facts.prompts else "", room)),
-        (5, lambda room: _calls(facts.pending, room)),
+        (5, lambda room: _line("Open task", _open_task(facts), room)),
+        (6, lambda room: _calls(facts.pending, room)),
         (4, lambda room: _newest("The user asked to keep to", facts.constraints, 4, room)),
-        (2, lambda room: _line("State as the assistant gave it", _stated(digest.stated), room)),
+        (1, lambda room: _line("State as the assistant gave it", _stated(digest.stated), room)),
         (3, lambda room: _newest("Decided", digest.decisions, 3, room)),
         (2, lambda room: _line("Files edited", ", ".join(_files(facts)[-8:]), room)),
         (3, lambda room: _error(digest, room)),
@@ -84,9 +87,9 @@ def _essentials(facts: BundleFacts) -> str:
     room, weights = ESSENTIALS - len(first) - len(last) - 2, sum(weight for weight, _ in sections)
     parts = [first]
     for weight, make in sections:
-        section = clip(make(room * weight // weights - 1), room * weight // weights - 1)
+        share = room * weight // weights - 1
         weights -= weight
-        if section:
+        if section := clip(make(share), share):
             parts.append(section)
             room -= len(section) + 1
     return "\n".join([*parts, last])
@@ -95,14 +98,17 @@ def _essentials(facts: BundleFacts) -> str:
 def _background(facts: BundleFacts, essentials: str) -> Iterable[str]:
     """Yield what the essentials left out or shortened."""
     digest = facts.digest
-    if len(facts.pending) > 1 or any(len(call.output or "") > 200 for call in facts.pending):
+
+    def shortened(items: Iterable[str]) -> list[str]:
+        return [item for item in items if " ".join(item.split()) not in essentials]
+
+    if len(facts.pending) > 1 or shortened(call.output or "" for call in facts.pending):
         yield clip(_all_calls(facts.pending), 3000)
-    yield clip(_list("Constraints in full", [c for c in facts.constraints if c not in essentials]), 2000)
-    if facts.prompts and shorten(facts.prompts[-1][1], len(facts.prompts[-1][1])) not in essentials:
-        yield f"Open task in full: {clip(facts.prompts[-1][1], 1500)}"
+    yield clip(_list("All the user asked to keep to", shortened(facts.constraints)), 2000)
+    yield from (f"Open task in full: {clip(task, 1500)}" for task in shortened([_open_task(facts)]))
     yield clip(_todos(digest.todos), 2000)
     yield f"Last words of the assistant: {clip(facts.reply, 1500)}" if facts.reply else ""
-    yield clip(_list("Decisions in full", [d for d in digest.decisions if d not in essentials]), 1500)
+    yield clip(_list("Decisions", shortened(digest.decisions)), 1500)
     yield clip(_list("Edited files, newest last", _edits(facts)), 1500)
     yield _error(digest, 750)
     earlier = [f"{at[:16]}Z {shorten(prompt, 400)}" for at, prompt in facts.prompts[:-1]]
@@ -110,6 +116,10 @@ def _background(facts: BundleFacts, essentials: str) -> Iterable[str]:
     if digest.first_prompt and len(facts.prompts) > 1:
         yield f"First request: {shorten(digest.first_prompt, 700)}"
     yield f"Summary of the last compaction: {digest.summary}" if digest.summary else ""
+
+
+def _open_task(facts: BundleFacts) -> str:
+    return facts.prompts[-1][1] if facts.prompts else ""
 
 
 def _fill(sections: Iterable[str], budget: int) -> str:
@@ -174,11 +184,11 @@ def _calls(pending: Sequence[PendingCall], room: int) -> str:
 def _call(call: PendingCall, room: int) -> str:
     ending = f"` ({call.tool_use_id[:64]}): {_OUTCOMES[call.outcome]}{_process(call)}"
     name = call.name[:40]
-    line = f"{name} `{shorten(call.summary, min(160, room - len(name) - len(ending) - 2))}{ending}"
+    line = f"{name} `{shorten(call.summary, min(120, room - len(name) - len(ending) - 2))}{ending}"
     if call.outcome == "running":
         return f"{line}; starting it again would make two of them"
     if call.output:
-        return f"{line}\n  {clip(call.output, max(40, room - len(line) - 3))}"
+        return f"{line}\n  {clip(call.output, room - len(line) - 3)}"
     return line if call.output is None else f"{line} (no output)"
 
 

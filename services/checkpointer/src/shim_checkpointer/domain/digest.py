@@ -151,6 +151,11 @@ def plain_text(content: Any) -> str:  # noqa: ANN401 - whatever a client put the
     return ""
 
 
+def kept_prompt(prompt: str) -> str:
+    """Return what is kept of a prompt."""
+    return text.clip(prompt.strip(), _PROMPT_CHARS)
+
+
 def call_id(value: object) -> str:
     """Return what stands for a tool call; ids of all clients are shorter than the limit."""
     return str(value)[:_ID_CHARS]
@@ -269,7 +274,7 @@ def _on_prompt(digest: Digest, at: datetime, prompt: str) -> None:
     digest.messages += 1
     digest.api_retries = 0
     _turn(digest, at, is_open=True)
-    kept = text.clip(prompt, _PROMPT_CHARS)
+    kept = kept_prompt(prompt)
     digest.first_prompt = digest.first_prompt or kept
     digest.prompts = [*digest.prompts, [at.isoformat(), kept]][-MOST_PROMPTS:]
     _keep(digest.constraints, text.constraints_in(prompt))
@@ -393,8 +398,9 @@ def _lines(value: object) -> list[str]:
 
 
 def _share(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value <= 1 else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= 1 else None
 
 
 _STATED: Mapping[str, Callable[[object], object]] = {

@@ -4,6 +4,7 @@ Three witnesses: the log (has no result, or the call would not be pending), the 
 the end before the client wrote it down), and the processes that outlived the client.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,15 @@ class Observation:
     subject: str | None
     at: datetime
     body: JsonObject
+
+
+COVERED_KINDS = ("UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "Stop", "StopFailure")
+"""Hook events whose content a log comes to hold."""
+
+
+def reply_subject(words: str) -> str:
+    """Return what joins the end of a turn, as a hook tells it, with the reply in the log: both have the words alone."""
+    return f"reply:{hashlib.sha256(words.strip().encode()).hexdigest()[:32]}"
 
 
 def pending_calls(

@@ -39,7 +39,7 @@ def _cut(text: str, limit: int, mark: str) -> str:
         return text
     room = limit - len(mark)
     if room <= 0:
-        return text[:limit]
+        return text[: max(0, limit)]
     tail = room // 3
     return f"{text[: room - tail]}{mark}{text[len(text) - tail :]}"
 

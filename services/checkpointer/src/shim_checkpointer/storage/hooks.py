@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import orjson
 import zstandard
 
-from shim_checkpointer.domain.pending import Observation
+from shim_checkpointer.domain.pending import COVERED_KINDS, Observation
 from shim_checkpointer.domain.session import Kept
 from shim_common.db.database import Connection, Row
 
@@ -38,9 +38,11 @@ class PostgresHooks:
     async def cover(self, session: Kept, subjects: Sequence[str]) -> None:
         """Let go of the bodies that the log holds now."""
         await self._connection.execute(
-            "UPDATE observation SET body = NULL WHERE session_no = $1 AND subject = ANY($2) AND body IS NOT NULL",
+            """UPDATE observation SET body = NULL
+               WHERE session_no = $1 AND subject = ANY($2) AND kind = ANY($3) AND body IS NOT NULL""",
             session.no,
             list(subjects),
+            COVERED_KINDS,
         )
 
     async def page(self, session: Kept, after: int, limit: int) -> list[tuple[int, Observation]]:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shim_checkpointer.domain import log, triggers
-from shim_checkpointer.domain.digest import is_no_outcome, plain_text
+from shim_checkpointer.domain.digest import call_id, is_no_outcome, plain_text
 from shim_checkpointer.domain.log import LogEntry
+from shim_checkpointer.domain.pending import reply_subject
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import Unit
 from shim_checkpointer.usecases.checkpointing import make_checkpoint
@@ -135,26 +136,22 @@ class Appending:
 
 
 def covered_by(entry: LogEntry) -> list[str]:
-    """Return the tool calls whose result, and the prompts whose text, this entry brings."""
+    """Return the calls whose result, the prompts whose text, and the replies whose words this entry brings."""
     if entry.kind is EntryKind.TOOL_RESULT:
-        return [str(entry.body.get("id", entry.body.get("tool_use_id")))]
+        return [call_id(entry.body.get("id", entry.body.get("tool_use_id")))]
     message = entry.body.get("message")
-    if entry.kind is not EntryKind.MESSAGE or not isinstance(message, dict) or message.get("role") != "user":
+    if entry.kind is not EntryKind.MESSAGE or not isinstance(message, dict):
         return []
-    subjects = [str(block["tool_use_id"]) for block in _results(message)]
-    prompt_id = entry.body.get("promptId")
-    return [*subjects, prompt_id] if isinstance(prompt_id, str) else subjects
-
-
-def _results(message: JsonObject) -> list[JsonObject]:
     content = message.get("content")
-    if not isinstance(content, list):
-        return []
-    return [
-        block
-        for block in content
-        if isinstance(block, dict)
-        and block.get("type") == "tool_result"
-        and "tool_use_id" in block
-        and not is_no_outcome(plain_text(block.get("content")))
-    ]
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    if message.get("role") == "assistant":
+        words = [block["text"] for block in blocks if isinstance(block.get("text"), str)]
+        return [reply_subject(part) for part in {*words, "\n".join(words), "\n\n".join(words), plain_text(content)}]
+    prompt_id = entry.body.get("promptId")
+    subjects = [call_id(block["tool_use_id"]) for block in blocks if _is_result(block)]
+    return [*subjects, call_id(prompt_id)] if isinstance(prompt_id, str) else subjects
+
+
+def _is_result(block: JsonObject) -> bool:
+    is_one = block.get("type") == "tool_result" and "tool_use_id" in block
+    return is_one and not is_no_outcome(plain_text(block.get("content")))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shim_checkpointer.domain.bundle import BundleFacts, Standing, render
-from shim_checkpointer.domain.digest import Digest
+from shim_checkpointer.domain.digest import Digest, kept_prompt
 from shim_checkpointer.domain.pending import Observation, pending_calls
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.domain.text import constraints_in
@@ -46,15 +46,18 @@ async def refresh_bundle(unit: Unit, session: Kept) -> None:
 def prompts_of(digest: Digest, seen: Sequence[Observation]) -> list[tuple[str, str]]:
     """Return the last prompts with their times, oldest first: those of the log, and those only a hook has seen."""
     logged = [(at, prompt) for at, prompt in digest.prompts]
-    texts = {prompt for _, prompt in logged}
-    hooked = [
-        (observation.at.isoformat(), prompt)
-        for observation in seen
-        if observation.kind == "UserPromptSubmit"
-        and isinstance(prompt := observation.body.get("prompt"), str)
-        and prompt.strip() not in texts
-    ]
+    hooked = [(one.at.isoformat(), kept_prompt(prompt)) for one in seen if (prompt := _unlogged_prompt(one, logged))]
     return sorted([*logged, *hooked])
+
+
+def _unlogged_prompt(seen: Observation, logged: Sequence[tuple[str, str]]) -> str | None:
+    """Return the prompt that a hook saw if the log has not got it; without an id, only time and text can tell."""
+    prompt = seen.body.get("prompt")
+    if seen.kind != "UserPromptSubmit" or not isinstance(prompt, str):
+        return None
+    is_late = not logged or seen.at.isoformat() > logged[-1][0]
+    is_known = kept_prompt(prompt) in {text for _, text in logged}
+    return prompt if not is_known and (is_late or seen.subject is not None) else None
 
 
 def _standing(session: Kept) -> Standing:
@@ -65,8 +68,8 @@ def _standing(session: Kept) -> Standing:
 def _constraints(digest: Digest, prompts: Sequence[tuple[str, str]]) -> list[str]:
     """Return what the user asked to be kept to, also in prompts that the log has not got."""
     logged = {prompt for _, prompt in digest.prompts}
-    unlogged = [found for _, prompt in prompts if prompt not in logged for found in constraints_in(prompt)]
-    return [*digest.constraints, *unlogged]
+    heard = [found for _, prompt in prompts if prompt not in logged for found in constraints_in(prompt)]
+    return [*digest.constraints, *(found for found in heard if found not in digest.constraints)]
 
 
 def _last_reply(digest: Digest, seen: Sequence[Observation]) -> str | None:
@@ -74,6 +77,6 @@ def _last_reply(digest: Digest, seen: Sequence[Observation]) -> str | None:
     for observation in reversed(seen):
         words = observation.body.get("last_assistant_message")
         if observation.kind in _END_OF_TURN and isinstance(words, str) and words:
-            is_newer = digest.replied_at is None or observation.at.isoformat() > digest.replied_at
-            return words if is_newer else digest.last_reply
+            is_newest = digest.replied_at is None or observation.at.isoformat() > digest.replied_at
+            return words if is_newest else digest.last_reply
     return digest.last_reply

@@ -4,11 +4,13 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shim_checkpointer.domain.pending import Observation
-from shim_checkpointer.domain.session import Kept
+from shim_checkpointer.domain.bundle import Standing
+from shim_checkpointer.domain.digest import call_id
+from shim_checkpointer.domain.pending import Observation, reply_subject
+from shim_checkpointer.domain.session import CREATED_UNKNOWN, Kept
 from shim_checkpointer.domain.text import shorten
 from shim_checkpointer.ports import SessionFilter, Unit
-from shim_checkpointer.usecases.bundling import build_bundle, open_prompt, refresh_bundle
+from shim_checkpointer.usecases.bundling import build_bundle, prompts_of, refresh_bundle
 from shim_checkpointer.usecases.checkpointing import make_checkpoint
 from shim_checkpointer.usecases.context import Context, text_of
 from shim_checkpointer.usecases.sessions import SessionLife
@@ -33,30 +35,35 @@ _KEPT = {
     "Notification": ("notification_type", "message"),
 }
 """What is kept of each event; of an event not named here, only that it happened."""
+_GOING_ON = ("resume", "compact", "startup")
+"""Starts that can find a conversation. One that was killed before its transcript existed starts up under its old id."""
 
 
 @dataclass
 class Snapshots:
-    """Lets a risky call wait for the file snapshot that was asked for."""
+    """Lets risky calls wait for the file snapshot that was asked for."""
 
-    _arrived: dict[str, asyncio.Event] = field(default_factory=dict)
+    _waiting: dict[str, set[asyncio.Event]] = field(default_factory=dict)
 
     def arrived(self, session_id: str) -> None:
         """Say that a snapshot of the session was stored."""
-        waiting = self._arrived.get(session_id)
-        if waiting is not None:
-            waiting.set()
+        for event in self._waiting.get(session_id, ()):
+            event.set()
 
     async def wait(self, session_id: str, seconds: float) -> bool:
         """Wait for the next snapshot; say whether it came in time."""
-        event = self._arrived.setdefault(session_id, asyncio.Event())
+        event = asyncio.Event()
+        waiting = self._waiting.setdefault(session_id, set())
+        waiting.add(event)
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()
         except TimeoutError:
             return False
         finally:
-            self._arrived.pop(session_id, None)
+            waiting.discard(event)
+            if not waiting:
+                self._waiting.pop(session_id, None)
         return True
 
 
@@ -74,25 +81,27 @@ class Hooking:
         Raises:
             BadInput: the payload names no session or folder.
         """
-        hold: str | None = None
+        answer, hold = None, False
         async with self._context.store.begin() as unit:
             session, is_new = await self._session(unit, payload, pid, actor)
-            now = self._context.clock.now()
-            session.last_seen_at = session.hooked_at = now
+            now = session.hooked_at = self._context.clock.now()
             await unit.hooks.add(session, self._observation(event, payload, now))
             events: list[Event] = []
-            if pid is not None and session.process is None:
-                session.process = ProcessRef(pid=pid, created=0.0)
-            answer = None
             if event == "SessionStart":
                 answer = await self._on_start(unit, session, payload, events, actor, is_new=is_new)
-            elif await self._on_event(unit, session, event, payload, events, actor):
-                hold = session.id
+                session.last_seen_at = now
+                if payload.get("source") != "compact":
+                    session.process = None
+            else:
+                session.last_seen_at = now
+                hold = await self._on_event(unit, session, event, payload, events, actor)
+            if pid is not None and session.process is None:
+                session.process = ProcessRef(pid=pid, created=CREATED_UNKNOWN)
             await unit.sessions.save(session)
             await unit.publish(events)
         self._context.ring()
-        if hold is not None:
-            await self._snapshots.wait(hold, self._context.parameters.value("hold_risky_call_s"))
+        if hold:
+            await self._snapshots.wait(session.id, self._context.parameters.value("hold_risky_call_s"))
         return answer
 
     async def _session(self, unit: Unit, payload: JsonObject, pid: int | None, actor: str) -> tuple[Kept, bool]:
@@ -106,15 +115,19 @@ class Hooking:
             client=CLIENT,
             client_session_id=client_session_id[:200],
             project=cwd[:4096],
-            model=text_of(payload, "model"),
+            model=(text_of(payload, "model") or "")[:128] or None,
             continues=before.id if before else None,
         )
         return await self._life.find_or_create(unit, command, actor)
 
     def _observation(self, event: str, payload: JsonObject, now: datetime) -> Observation:
         kept = {name: payload[name] for name in _KEPT.get(event, ()) if payload.get(name) is not None}
+        body = self._context.redact(kept)
+        words = body.get("last_assistant_message")
+        if isinstance(words, str):
+            return Observation(kind=event, subject=reply_subject(words), at=now, body=body)
         subject = text_of(payload, "tool_use_id") or text_of(payload, "prompt_id")
-        return Observation(kind=event, subject=subject, at=now, body=self._context.redact(kept))
+        return Observation(kind=event, subject=call_id(subject) if subject else None, at=now, body=body)
 
     async def _on_event(
         self, unit: Unit, session: Kept, event: str, payload: JsonObject, events: list[Event], actor: str
@@ -134,7 +147,7 @@ class Hooking:
             events.append(made)
             await refresh_bundle(unit, session)
         elif event == "PostCompact":
-            events.append(self._context.event("session.compacted", session, actor, trigger=payload.get("trigger")))
+            events.append(self._context.event("session.compacted", session, actor, trigger=text_of(payload, "trigger")))
         elif event == "SessionEnd" and not session.turn_open and session.state is SessionState.ACTIVE:
             await self._life.stop(unit, session, text_of(payload, "reason") or "closed", actor)
         return False
@@ -154,18 +167,19 @@ class Hooking:
     async def _on_start(
         self, unit: Unit, session: Kept, payload: JsonObject, events: list[Event], actor: str, *, is_new: bool
     ) -> HookAnswer | None:
-        source = payload.get("source")
-        was_interrupted = session.state is SessionState.INTERRUPTED
+        source = text_of(payload, "source")
         context = None
-        if source in ("resume", "compact") and session.position + session.checkpoints > 0:
-            context, _ = await build_bundle(unit, session)
-        if session.revive() and was_interrupted:
+        if source in _GOING_ON and await self._has_something(unit, session):
+            standing = Standing.COMPACTED if source == "compact" else None
+            context, _ = await build_bundle(unit, session, standing)
+        if session.revive():
             events.append(self._context.event("session.resumed", session, actor, reason=source))
-        if source != "compact":
-            session.process = None
         if context is not None:
             return _speak(context)
         return await self._mention_others(unit, session) if is_new or source == "startup" else None
+
+    async def _has_something(self, unit: Unit, session: Kept) -> bool:
+        return session.position > 0 or bool(prompts_of(session.digest, await unit.hooks.uncovered(session)))
 
     async def _mention_others(self, unit: Unit, session: Kept) -> HookAnswer | None:
         wanted = SessionFilter(project=session.project, state=SessionState.INTERRUPTED)
@@ -173,7 +187,8 @@ class Hooking:
         if not others:
             return None
         newest = others[0]
-        task = shorten(open_prompt(newest, await unit.hooks.uncovered(newest)) or "", 120)
+        prompts = prompts_of(newest.digest, await unit.hooks.uncovered(newest))
+        task = shorten(prompts[-1][1] if prompts else "", 120)
         line = (
             f"SHIM: session {newest.client_session_id} in this folder was interrupted at "
             f"{newest.last_seen_at:%Y-%m-%d %H:%M} UTC (task: {task})."

@@ -106,7 +106,7 @@ class Viewing:
             seen = await unit.hooks.uncovered(session) if is_newest else []
         digest = fold(log.decode(payload) for payload in payloads)
         verified = log.advance(log.GENESIS, payloads).hex() == checkpoint.head
-        pending = pending_calls(digest.open_calls, seen, session.processes if is_newest else [])
+        pending = pending_calls(digest.open_calls, seen, session.processes if is_newest else [], digest.settled_at)
         return CheckpointState(
             checkpoint=checkpoint,
             verified=verified,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_HOST = re.compile(r"^(?P<name>\[[0-9a-f:]+\]|[a-z0-9.-]+)(?::\d{1,5})?$")
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?")
 
 
 class Origins:
@@ -20,7 +20,7 @@ class Origins:
 
     def takes_host(self, host: str) -> bool:
         """Whether this Host header names us."""
-        match = _HOST.match(host.lower())
+        match = _HOST.fullmatch(host.lower())
         return match is not None and match["name"] in self._hosts
 
     def takes_origin(self, origin: str) -> bool:
