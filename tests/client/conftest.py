@@ -2,8 +2,8 @@
 
 import socket
 import sys
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -27,13 +27,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--kills-seed", type=int, help="which ones, in which order")
 
 
+@pytest.fixture(scope="session")
+def installed() -> Callable[[str], Installation]:
+    """Lend the client in the wanted version; fetched on first use."""
+
+    @cache
+    def found(wanted: str) -> Installation:
+        try:
+            return install(wanted)
+        except ClientUnavailable as missing:
+            pytest.skip(f"the real client cannot be had: {missing}")
+
+    return found
+
+
 @pytest.fixture(scope="session", params=[NEWEST, OLD], ids=["newest", OLD])
-def installation(request: pytest.FixtureRequest) -> Installation:
-    """The client, once in each supported version; fetched on first use."""
-    try:
-        return install(request.param)
-    except ClientUnavailable as missing:
-        pytest.skip(f"the real client cannot be had: {missing}")
+def installation(request: pytest.FixtureRequest, installed: Callable[[str], Installation]) -> Installation:
+    """The client, once in each supported version."""
+    return installed(request.param)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Where the client is killed, and how a run of the tests deals its kills over boundaries and versions."""
 
+import math
 import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -110,9 +111,9 @@ def deal(number: int, seed: int) -> list[Kill]:
     """
     chance = random.Random(seed)  # noqa: S311 - the same seed must deal the same kills
     kills: list[Kill] = []
-    while len(kills) < number:
-        for boundary in chance.sample(list(BOUNDARIES), len(BOUNDARIES)):
-            version = VERSIONS[len(kills) % len(VERSIONS)]
-            late = chance.uniform(0, LATEST) if len(kills) >= len(BOUNDARIES) * len(VERSIONS) else 0.0
+    for turn in range(math.ceil(number / len(BOUNDARIES))):
+        for place, boundary in chance.sample(list(enumerate(BOUNDARIES)), len(BOUNDARIES)):
+            version = VERSIONS[(place + turn) % len(VERSIONS)]
+            late = chance.uniform(0, LATEST) if turn >= len(VERSIONS) else 0.0
             kills.append(Kill(boundary, version, late))
     return kills[:number]

@@ -1,10 +1,12 @@
 """The client is killed at every boundary: nothing that SHIM has acknowledged is lost, and work goes on."""
 
 import socket
+from collections.abc import Callable
 
 import pytest
 from harness.client import Run
 from harness.eventually import until_quiet
+from harness.install import Installation
 from harness.journal import Journal
 from harness.scene import Scene, Staging
 from harness.script import Fault, Point, Trouble, says
@@ -24,12 +26,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kill" in metafunc.fixturenames:
         option = metafunc.config.getoption
         kills = deal(option("kills", None) or TEST_COMMAND_KILLS, option("kills_seed", None) or 0)
-        metafunc.parametrize(
-            ("installation", "kill"),
-            [(kill.version, kill) for kill in kills],
-            indirect=["installation"],
-            ids=[f"{number}-{kill.version}-{kill.boundary}" for number, kill in enumerate(kills, 1)],
-        )
+        ids = [f"{number}-{kill.version}-{kill.boundary}" for number, kill in enumerate(kills, 1)]
+        metafunc.parametrize("kill", kills, ids=ids)
+
+
+@pytest.fixture
+def installation(kill: Kill, installed: Callable[[str], Installation]) -> Installation:
+    """The client that is killed, in place of each."""
+    return installed(kill.version)
 
 
 @pytest.mark.client

@@ -110,7 +110,7 @@ class FakeApi:
         self.sessions[client_session_id] = session
         return session
 
-    async def emit(self, kind: str, session: StoredSession) -> None:
+    async def emit(self, kind: str, session: StoredSession, **data: object) -> None:
         """Publish an event about a session."""
         self.events.append(
             Event(
@@ -121,6 +121,7 @@ class FakeApi:
                 subject=session.id,
                 actor="fake",
                 session_id=session.id,
+                data=data,
             )
         )
         await self.changed()
@@ -271,7 +272,9 @@ class FakeApi:
         new = NewSnapshot.model_validate_json(await request.read())
         files = self._with_base(new)
         for ref in files.values():
-            if ref.sha256 not in self.blobs:
+            if any(part in ("", ".", "..") for part in ref.path.split("/")) or "\\" in ref.path:
+                raise Refusal(422, "path_outside_project")
+            if ref.link is None and ref.sha256 not in self.blobs:
                 raise Refusal(422, "blob_missing")
         if new.diff is not None and new.diff not in self.blobs:
             raise Refusal(422, "blob_missing")

@@ -94,6 +94,25 @@ async def test_a_killed_client_is_told_at_once_with_what_outlived_it(
     assert client.tool.is_running()
 
 
+async def test_tools_are_told_of_until_the_last_has_ended(
+    api: FakeApi, gateway: Gateway, connection: Connection, config_dir: Path, stand_ins: StandIns
+) -> None:
+    client, session = stand_ins.start(), api.open(S, "/p")
+    client.write_record(config_dir, S)
+    async with watching(connection, gateway):
+        await api.until(lambda: session.beats and session.beats[-1].tool_processes)
+        client.kill()
+        await api.until(lambda: session.exits and session.beats[-1].process is None)
+        assert [tool.pid for tool in session.beats[-1].tool_processes] == [client.tool.pid]
+        client.tool.kill()
+        await api.until(lambda: not session.beats[-1].tool_processes)
+        count = len(session.beats)
+        other = api.open(session_id(), "/p")
+        stand_ins.start().write_record(config_dir, other.new.client_session_id)
+        await api.until(lambda: len(other.beats) >= 3)
+        assert len(session.beats) == count
+
+
 async def test_an_exit_is_told_once_shim_is_back(
     api: FakeApi, gateway: Gateway, connection: Connection, config_dir: Path, stand_ins: StandIns
 ) -> None:
@@ -158,7 +177,7 @@ async def test_what_hooks_told_is_believed_only_of_the_same_process(
     client, now = stand_ins.start(), datetime.now(UTC)
     ref = reference(client.process)
     wrong = api.open(session_id(), "/p", ProcessRef(pid=ref.pid, created=ref.created - 100))
-    right = api.open(S, "/p", ref)
+    right = api.open(S, "/p", ProcessRef(pid=ref.pid, created=0))
     async with watching(connection, gateway) as watch:
         await eventually(lambda: watch.clients.is_running)
         await watch.clients.take_session(wrong.wire(), now)

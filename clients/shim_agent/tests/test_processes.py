@@ -2,6 +2,7 @@ import asyncio
 import json
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ from .clients import StandIns, start_tick
 from .eventually import eventually
 
 NOBODY = 2**22 - 1
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -57,9 +59,16 @@ def test_a_record_may_lack_everything_but_pid_and_session(tmp_path: Path) -> Non
 def test_a_process_is_found_by_pid_and_creation_time(stand_ins: StandIns) -> None:
     client = stand_ins.start()
     ref = reference(client.process)
-    assert find(ref) == client.process
-    assert find(ProcessRef(pid=ref.pid, created=ref.created - 5)) is None
-    assert find(ProcessRef(pid=NOBODY, created=ref.created)) is None
+    assert find(ref, LONG_AGO) == client.process
+    assert find(ProcessRef(pid=ref.pid, created=ref.created - 5), LONG_AGO) is None
+    assert find(ProcessRef(pid=NOBODY, created=ref.created), LONG_AGO) is None
+
+
+def test_a_pid_alone_means_a_process_that_existed_when_it_was_said(stand_ins: StandIns) -> None:
+    client = stand_ins.start()
+    pid_alone = ProcessRef(pid=client.pid, created=0)
+    assert find(pid_alone, datetime.now(UTC)) == client.process
+    assert find(pid_alone, datetime.now(UTC) - timedelta(minutes=1)) is None
 
 
 @linux
@@ -70,7 +79,7 @@ def test_a_recorded_process_is_found_by_its_start_tick(stand_ins: StandIns) -> N
     assert find_recorded(record(client.pid, start_tick=tick + 1, started_at=time.time())) is None
     ref = recorded_reference(record(client.pid, start_tick=tick))
     assert ref is not None
-    assert find(ref) == client.process
+    assert find(ref, LONG_AGO) == client.process
 
 
 def test_without_a_start_tick_the_clients_clock_must_fit(stand_ins: StandIns) -> None:

@@ -246,8 +246,8 @@ async def test_a_damaged_store_is_noticed_before_anything_is_touched(
 
 
 NAMES = st.one_of(
-    st.sampled_from(["a", "b", "c d", "-rf", "ü", "e\u0301", "new\nline", "back\\slash", "*", "'q\"", "%2e%2e", "~"]),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=12),
+    st.sampled_from(["a", "b", "c d", "-rf", "ü", "e\u0301", "new\nline", "*", "'q\"", "%2e%2e", "~"]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\\\0"), min_size=1, max_size=12),
 ).filter(lambda name: name not in (".", "..", ".gitignore") and name.casefold() != ".git")
 CONTENTS = st.one_of(
     st.tuples(st.just("file"), st.binary(max_size=300), st.sampled_from([0o644, 0o755, 0o600, 0o444, 0o777, 0o400])),

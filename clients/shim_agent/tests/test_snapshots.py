@@ -12,7 +12,7 @@ from shim_agent.snapshots.projects import Projects
 from shim_agent.snapshots.rules import Limits, TreeRefused
 from shim_agent.snapshots.scan import Scanner
 from shim_agent.snapshots.schedule import SnapshotScheduler
-from shim_agent.snapshots.upload import Uploader
+from shim_agent.snapshots.upload import MAX_CHANGES_IN_A_ROW, Uploader
 from shim_common.contracts.sessions import SnapshotFiles
 from shim_common.kernel.clock import SystemClock
 from shim_common.kernel.errors import Conflict, Unavailable
@@ -70,6 +70,26 @@ async def test_nothing_is_sent_while_nothing_changes(api: FakeApi, uploader: Upl
     before = len(api.requests)
     assert await uploader.take(S) == first
     assert len(api.requests) == before
+    again = await uploader.take(S, even_unchanged=True)
+    assert again.id != first.id
+    assert contents(api, newest(api)) == {"a": b"1"}
+
+
+async def test_changes_do_not_stand_on_one_another_without_end(api: FakeApi, uploader: Uploader, project: Path) -> None:
+    api.open(S, str(project))
+    bases = []
+
+    async def note(request: web.Request) -> None:
+        if request.path.endswith("/snapshots"):
+            bases.append((await request.json())["base"])
+
+    api.before = note
+    for number in range(MAX_CHANGES_IN_A_ROW + 3):
+        write(project, {"a": str(number), "b": "same"})
+        await uploader.take(S)
+    assert [number for number, base in enumerate(bases) if base is None] == [0, MAX_CHANGES_IN_A_ROW + 1]
+    assert set(contents(api, newest(api))) == {"a", "b"}
+    assert newest(api).active == ["a"]
 
 
 async def test_a_base_that_is_no_longer_there_costs_only_a_longer_message(
@@ -174,13 +194,15 @@ class Taken:
 
     def __init__(self, outcomes: Iterable[Exception] = ()) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.flags: list[bool] = []
         self.running = 0
         self.most_at_once = 0
         self.let_go = asyncio.Semaphore(0)
         self._outcomes = iter(outcomes)
 
-    async def __call__(self, project: str, session: str) -> None:
+    async def __call__(self, project: str, session: str, even_unchanged: bool) -> None:
         self.calls.append((project, session))
+        self.flags.append(even_unchanged)
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
         try:
@@ -209,8 +231,11 @@ async def test_requests_during_a_snapshot_are_joined_to_one() -> None:
         await eventually(lambda: taken.running)
         for _ in range(10):
             scheduler.request("/p", "s")
+        scheduler.request("/p", "s", even_unchanged=True)
+        scheduler.request("/p", "s")
         taken.let_go.release()
         await eventually(lambda: len(taken.calls) == 2)
+        assert taken.flags == [False, True]
         taken.let_go.release()
         scheduler.request("/q", "s")
         await eventually(lambda: len(taken.calls) == 3)

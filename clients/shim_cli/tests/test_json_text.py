@@ -19,8 +19,10 @@ HAND_MADE = """{
 """
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
-objects = st.dictionaries(st.text(), values)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8
+)
+objects = st.dictionaries(st.text(), values, max_size=4)
 layouts = st.sampled_from(
     [
         {"indent": 2},

@@ -22,7 +22,7 @@ EVERYTHING = Addition(
 KNOWN = ("hooks", "env", "mcpServers")
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
 hooks = st.fixed_dictionaries({"type": st.just("command"), "command": st.text()}, optional={"timeout": values})
 groups = st.fixed_dictionaries({"hooks": st.lists(hooks, max_size=3)}, optional={"matcher": st.text()})
 events = st.dictionaries(st.sampled_from(["Stop", "SessionStart", "PreToolUse"]), st.lists(groups, max_size=3))

@@ -40,6 +40,7 @@ class Account:
     """Another user to run as, and with which interpreter."""
 
     uid: int
+    gid: int
     command: tuple[str, ...]
 
 
@@ -75,7 +76,7 @@ class Stack:
             timeout=COMMAND_SECONDS,
             check=False,
             user=self.account.uid if self.account else None,
-            group=self.account.uid if self.account else None,
+            group=self.account.gid if self.account else None,
             extra_groups=[] if self.account else None,
         )
         return Ran(done.returncode, done.stdout)

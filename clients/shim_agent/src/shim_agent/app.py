@@ -24,7 +24,7 @@ from shim_agent.transcripts.follow import TranscriptFollower
 from shim_agent.transcripts.touched import below
 from shim_agent.watch import FolderWatch
 from shim_common.contracts.envelope import Event
-from shim_common.contracts.sessions import Session
+from shim_common.contracts.sessions import Session, Trigger
 from shim_common.kernel.clock import Clock
 from shim_common.kernel.errors import BadInput, NotFound, ShimError, Unprocessable
 from shim_common.kernel.retry import Backoff
@@ -180,7 +180,8 @@ class Agent:
             return
         watched = self._watching(session)
         if event.type in SNAPSHOT_EVENTS and watched is not None:
-            self._scheduler.request(session.project, session.client_session_id)
+            is_awaited = event.data.get("trigger") == Trigger.RISKY_OPERATION
+            self._scheduler.request(session.project, session.client_session_id, even_unchanged=is_awaited)
         if event.type in PROCESS_EVENTS:
             watched = watched or self._first_of(session.client)
             if watched is not None:
@@ -200,12 +201,12 @@ class Agent:
             return
         self._scheduler.request(session.project, session_id)
 
-    async def _take_snapshot(self, project: str, session: str) -> None:
+    async def _take_snapshot(self, project: str, session: str, even_unchanged: bool) -> None:
         logs = [one.follower.sessions.get(session) for one in self._watched.values()]
         paths = [path for session_log in logs if session_log for path in reversed(session_log.touched)]
         touched = [inner for path in paths if (inner := below(project, path))]
         without = [self._settings.home, *(one.connection.config_dir for one in self._watched.values())]
-        await self._projects.take(Path(project), session, touched, without)
+        await self._projects.take(Path(project), session, touched, without, even_unchanged=even_unchanged)
 
     async def _keep_house(self) -> None:
         """Find the processes of sessions that were there first, and write the status."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -33,14 +34,22 @@ def reference(process: psutil.Process) -> ProcessRef:
     return ProcessRef(pid=process.pid, created=process.create_time())
 
 
-def find(ref: ProcessRef) -> psutil.Process | None:
-    """Return the living process that is meant; None where it is gone or the pid is another's now."""
+def find(ref: ProcessRef, said_at: datetime) -> psutil.Process | None:
+    """Return the living process that is meant; None where it is gone or the pid is another's now.
+
+    Where only a pid was told (`created` is 0), at `said_at` or later, the process that has it now is meant if it
+    existed at that time: then it had the pid already.
+    """
     try:
         process = psutil.Process(ref.pid)
-        same = abs(process.create_time() - ref.created) <= SAME_CREATION_SECONDS
+        created = process.create_time()
     except psutil.Error:
         return None
-    return process if same and is_alive(process) else None
+    if ref.created > 0:
+        is_meant = abs(created - ref.created) <= SAME_CREATION_SECONDS
+    else:
+        is_meant = created <= said_at.timestamp() + SAME_CREATION_SECONDS
+    return process if is_meant and is_alive(process) else None
 
 
 def find_recorded(record: ClientRecord) -> psutil.Process | None:

@@ -3,60 +3,26 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import psutil
 import structlog
 
 from shim_agent.connections import Connection
 from shim_agent.gateway import Gateway
+from shim_agent.processes.beats import Beats
+from shim_agent.processes.client import Client
 from shim_agent.processes.exits import gone
 from shim_agent.processes.identity import find, find_recorded, recorded_reference, reference
 from shim_agent.processes.records import ClientRecord, read_records
-from shim_agent.processes.tools import ToolProcesses
 from shim_agent.retry import until_done
 from shim_agent.watch import FolderWatch
-from shim_common.contracts.sessions import (
-    Heartbeat,
-    ProcessExit,
-    ProcessRef,
-    Session,
-    SessionState,
-    ToolProcess,
-)
+from shim_common.contracts.sessions import ProcessExit, ProcessRef, Session, SessionState
 from shim_common.kernel.clock import Clock
 from shim_common.kernel.errors import ShimError
 from shim_common.kernel.retry import Backoff
-from shim_transcripts import find_session_file
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Client:
-    """A client process and the session that it works on, as was said at `said_at`; /clear gives it another one."""
-
-    process: psutil.Process
-    ref: ProcessRef
-    session: str
-    said_at: datetime
-
-    def transcript_bytes(self, config_dir: Path) -> int | None:
-        """Return the size of the session's transcript; None where there is none yet."""
-        path = find_session_file(config_dir, self.session)
-        try:
-            return path.stat().st_size if path else None
-        except OSError:
-            return None
-
-    def rss_bytes(self) -> int | None:
-        """Return the memory that the process holds; None where that is not to be had."""
-        try:
-            return self.process.memory_info().rss
-        except psutil.Error:
-            return None
 
 
 class ClientWatch:
@@ -84,14 +50,11 @@ class ClientWatch:
         self._records = records
         self._clock = clock
         self._backoff = backoff
-        self._beat_seconds = beat_seconds
         self._on_alive = on_alive
         self._on_gone = on_gone
-        self._tools = ToolProcesses()
         self._clients: dict[psutil.Process, Client] = {}
+        self._beats = Beats(gateway, connection.config_dir, self._clients, beat_seconds)
         self._ended: set[tuple[int, str]] = set()
-        self._changed = asyncio.Event()
-        self._looking = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
 
     @property
@@ -109,7 +72,7 @@ class ClientWatch:
         self._clients.clear()
         try:
             async with asyncio.TaskGroup() as self._tasks, aclosing(self._records.changes()) as changes:
-                self._tasks.create_task(self._beat_always())
+                self._tasks.create_task(self._beats.run())
                 async for _ in changes:
                     for record in await asyncio.to_thread(read_records, self._connection.config_dir):
                         self._take_record(record)
@@ -118,7 +81,7 @@ class ClientWatch:
 
     async def take_session(self, session: Session, said_at: datetime) -> None:
         """Watch the process that the server knew for a session at that time, if it lives on this machine."""
-        process = await asyncio.to_thread(find, session.process) if session.process else None
+        process = await asyncio.to_thread(find, session.process, said_at) if session.process else None
         if process is not None:
             self._watch(process, session.client_session_id, said_at)
 
@@ -138,7 +101,7 @@ class ClientWatch:
         elif said_at > known.said_at:
             before, known.session, known.said_at = known.session, session, said_at
             if before != session:
-                self._tools.forget(before)
+                self._beats.forget(before)
                 self._on_alive(session)
 
     def _watch_new(self, process: psutil.Process, session: str, said_at: datetime) -> None:
@@ -148,36 +111,9 @@ class ClientWatch:
             client = Client(process, reference(process), session, said_at)
             self._clients[process] = client
             self._tasks.create_task(self._await_end(client))
-            self._changed.set()
+            self._beats.beat_now()
             self._on_alive(session)
             log.info("client_seen", session=session, pid=process.pid)
-
-    async def _beat_always(self) -> None:
-        while True:
-            if self._clients:
-                await self._beat()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._beat_seconds)
-            self._changed.clear()
-
-    async def _beat(self) -> None:
-        """Send one heartbeat for each client. One that fails is not repeated: the next one says more."""
-        clients = list(self._clients.values())
-        async with self._looking:
-            tools = await asyncio.to_thread(self._tools.look, {one.process: one.session for one in clients})
-        await asyncio.gather(*(self._beat_for(client, tools.get(client.session, [])) for client in clients))
-
-    async def _beat_for(self, client: Client, tools: list[ToolProcess]) -> None:
-        heartbeat = Heartbeat(
-            process=client.ref,
-            transcript_bytes=client.transcript_bytes(self._connection.config_dir),
-            rss_bytes=client.rss_bytes(),
-            tool_processes=tools,
-        )
-        try:
-            await self._gateway.beat(client.session, heartbeat)
-        except ShimError as error:
-            log.debug("beat_not_taken", session=client.session, code=error.problem_code)
 
     async def _await_end(self, client: Client) -> None:
         await gone(client.process)
@@ -194,18 +130,26 @@ class ClientWatch:
             return
         with suppress(ShimError):
             session = await until_done("session", lambda: self._gateway.session(record.session), self._backoff)
-            living = await asyncio.to_thread(find, session.process) if session.process else None
-            if session.state is SessionState.ACTIVE and living is None:
+            if session.state is SessionState.ACTIVE and not _may_run_elsewhere(session, record.pid):
                 log.info("client_found_dead", session=record.session, pid=record.pid)
                 await self._tell_gone(record.session, ref, self._clock.now())
 
     async def _tell_gone(self, session: str, ref: ProcessRef, observed_at: datetime) -> None:
-        async with self._looking:
-            tools = await asyncio.to_thread(self._tools.look, {}, [session])
-        self._tools.forget(session)
-        end = ProcessExit(process=ref, observed_at=observed_at, tool_processes=tools[session])
+        tools = await self._beats.survivors(session)
+        end = ProcessExit(process=ref, observed_at=observed_at, tool_processes=tools)
         try:
-            await until_done("exit", lambda: self._gateway.exit(session, end), self._backoff)
+            told = await until_done("exit", lambda: self._gateway.exit(session, end), self._backoff)
         except ShimError as error:
             log.warning("exit_not_taken", session=session, code=error.problem_code, reason=error.detail)
+            self._beats.forget(session)
+        else:
+            if tools and told.state is SessionState.INTERRUPTED:
+                self._beats.tell_of_survivors(session)
+            else:
+                self._beats.forget(session)
         await self._on_gone(session)
+
+
+def _may_run_elsewhere(session: Session, dead_pid: int) -> bool:
+    """Tell whether the session may go on in another process than the one that is dead."""
+    return session.process is not None and session.process.pid != dead_pid and psutil.pid_exists(session.process.pid)

@@ -23,8 +23,18 @@ class Projects:
         self._limits = limits
         self._uploaders: dict[Path, Uploader] = {}
 
-    async def take(self, project: Path, session: str, touched: Sequence[str], without: Collection[Path]) -> Snapshot:
-        """Take a snapshot of a project for a session. `without` are folders that do not belong to it.
+    async def take(
+        self,
+        project: Path,
+        session: str,
+        touched: Sequence[str],
+        without: Collection[Path],
+        *,
+        even_unchanged: bool = False,
+    ) -> Snapshot:
+        """Take a snapshot of a project for a session (see `Uploader.take`).
+
+        `without` are folders below it that do not belong to it.
 
         Raises:
             TreeRefused: the folder cannot be taken, or is too large.
@@ -37,4 +47,4 @@ class Projects:
         self._uploaders[root] = uploader
         while len(self._uploaders) > MAX_PROJECTS:
             del self._uploaders[next(iter(self._uploaders))]
-        return await uploader.take(session, touched)
+        return await uploader.take(session, touched, even_unchanged=even_unchanged)

@@ -115,6 +115,8 @@ def storable_path(path: str) -> str | None:
         path.encode()
     except UnicodeEncodeError:
         return "its name is not UTF-8"
+    if "\\" in path:
+        return "its name holds a backslash"
     return "its path is longer than 4,096 characters" if len(path) > 4096 else None
 
 

@@ -106,9 +106,8 @@ class Uploader:
     async def _with_contents_stored(self, observed: Observed, changed: Mapping[str, FileRef]) -> Observed:
         """Send the contents that the server lacks; return what then is stored, since files may change meanwhile."""
         files, skipped = dict(observed.files), dict(observed.skipped)
-        missing = await self._gateway.missing_blobs(
-            sorted({ref.sha256 for ref in changed.values() if ref.link is None})
-        )
+        wanted = {path: ref.sha256 for path, ref in changed.items() if ref.link is None}
+        missing = await self._gateway.missing_blobs(sorted(set(wanted.values())))
         sent: set[str] = set()
 
         async def send(path: str) -> None:
@@ -129,8 +128,7 @@ class Uploader:
                 files[path] = contents.ref
                 sent.add(contents.ref.sha256)
 
-        lacking = [path for path, ref in changed.items() if ref.link is None and ref.sha256 in missing]
-        await in_parallel(lacking, send, PARALLEL_UPLOADS)
+        await in_parallel([path for path, sha256 in wanted.items() if sha256 in missing], send, PARALLEL_UPLOADS)
         return replace(observed, files=files, skipped=skipped)
 
     async def _diff_stored(self, diff: bytes | None) -> str | None:

@@ -29,8 +29,9 @@ class Account:
         return all(self._allows(step, os.X_OK) for step in (resolved, *resolved.parents))
 
     def can_read(self, file: Path) -> bool:
-        """Whether this user may read and execute `file`, which lies in a folder it can enter."""
-        return self.can_enter(file.parent) and self._allows(file.resolve(), os.R_OK | os.X_OK)
+        """Whether this user may read and execute `file`, by this path and, where that is a link, at its target."""
+        target = file.resolve()
+        return all(self.can_enter(path.parent) for path in (file, target)) and self._allows(target, os.R_OK | os.X_OK)
 
     def give(self, path: Path) -> None:
         """Make this user the owner of `path`; nothing to do where the current user is meant."""

@@ -14,7 +14,10 @@ _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _SPACE = r"[ \t]{0,8}"
 _QUOTE = r"""\\*["'`]"""
 _STRING = rf"""[bruBRU]{{0,2}}{_QUOTE}(?P<value>[^\s"'`\\]{{6,16384}}+)(?={_QUOTE})"""
-_BARE = r"""(?P<value>[^\s"'`\\<>,;(){}\[\]|&]{6,16384}+)(?!\()"""
+_PART = r"""[^\s"'`\\<>,;(){}\[\]|&:=]{1,16384}+"""
+_BARE = rf"(?P<value>{_PART}(?:[:=]{{1,2}}{_PART}){{0,3}}+={{0,2}}+)(?!\()"
+_SHELL_PART = r"""[^\s"'`\\=]{1,16384}+"""
+_SHELL_WORD = rf"(?P<value>{_SHELL_PART}(?:={{1,2}}{_SHELL_PART}){{0,3}}+={{0,2}}+)"
 _TYPE = rf"(?:{_SPACE}:{_SPACE}[A-Za-z_][\w.]{{0,30}}(?:\[\w+\])?(?={_SPACE}=))?"
 _ASSIGNS = rf"(?:{_QUOTE})?\]?{_TYPE}{_SPACE}(?:[:=]{{1,3}}>?|\bis\b){_SPACE}"
 _VALUE_FIELD = rf"{_QUOTE}{_SPACE},?{_SPACE}(?:{_QUOTE})?value(?:{_QUOTE})?{_SPACE}[:=]{_SPACE}"
@@ -31,7 +34,7 @@ def _form(pattern: str, *, code: bool) -> _Form:
     return _Form(re.compile(pattern, re.ASCII), code)
 
 
-_ENVIRONMENT = _form(r"""=(?P<value>[^\s"'`\\]{6,16384}+)""", code=False)
+_ENVIRONMENT = _form(f"={_SHELL_WORD}", code=False)
 _OPTION = _form(rf"[ \t]+(?:{_QUOTE})?{_BARE}", code=False)
 _FORMS = (
     _form(_ASSIGNS + _STRING, code=False),

@@ -12,6 +12,7 @@ from .marker import MARKER_START
 
 _SHORTEST_RANDOM = 12
 _SHORTEST_LETTERS_ONLY = 16
+_LONGEST_PASSWORD = 256
 _JUDGED = 128
 """Characters of a value that are looked at, so that long values cost no more than short ones."""
 
@@ -55,7 +56,7 @@ _PATH = re.compile(r"(?:[a-z]+:/|[A-Za-z]:\\|~|\.{1,2})?/|\w+(?:/[\w.-]+)+$")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W\d_]")
-_CHOSEN = re.compile(r"(?=\S*[^\W\d_])(?=\S*[\d!@#$%^&*+=?~])\S{6,256}")
+_CHOSEN = re.compile(r"(?=\S*[^\W\d_])(?=\S*[\d!@#$%^&*+=?~])\S{6,}")
 
 
 def is_placeholder(value: str) -> bool:
@@ -90,7 +91,7 @@ def looks_chosen(value: str, *, code: bool = False) -> bool:
 
     Where it may be `code`, a plain identifier is none.
     """
-    if not _CHOSEN.fullmatch(value) or _PATH.match(value) or _EMAIL.fullmatch(value):
+    if len(value) > _LONGEST_PASSWORD or not _CHOSEN.fullmatch(value) or _PATH.match(value) or _EMAIL.fullmatch(value):
         return False
     return not (code and _IDENTIFIER.fullmatch(value))
 

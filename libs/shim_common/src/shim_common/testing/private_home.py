@@ -18,6 +18,7 @@ FOLDERS = {
 """Variable and folder, relative to the private folder."""
 
 _DROPPED_PREFIXES = ("SHIM_", "CLAUDE", "ANTHROPIC_", "PG", "XDG_")
+_KEPT_PREFIX = "SHIM_TEST_"
 _DROPPED = ("DATABASE_URL", "REDIS_URL")
 
 
@@ -30,7 +31,7 @@ def enter_private_home(
     """
     folder = tempfile.TemporaryDirectory(prefix="shim-home-", ignore_cleanup_errors=True)
     for name in list(environ):
-        if name.startswith(_DROPPED_PREFIXES) or name in _DROPPED:
+        if (name.startswith(_DROPPED_PREFIXES) or name in _DROPPED) and not name.startswith(_KEPT_PREFIX):
             del environ[name]
     for name, relative in FOLDERS.items():
         path = Path(folder.name) / relative

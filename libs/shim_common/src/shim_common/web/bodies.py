@@ -7,9 +7,13 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import JsonValue
+from starlette.exceptions import HTTPException
 
-from shim_common.kernel.errors import BadInput, Unprocessable
+from shim_common.kernel.errors import BadInput, ShimError, Unprocessable
 
+MOST_NESTING = 200
+"""Levels of nesting that are taken. What is stored is written by orjson, which goes 254 levels deep; the deepest line
+of a real transcript has 10."""
 _ESCAPED_NUL = b"\\u0000"
 
 
@@ -20,7 +24,7 @@ class StrictRequest(Request):
         """Return the parsed body.
 
         Raises:
-            BadInput: it is not JSON.
+            BadInput: it is not JSON, or nested too deeply.
             Unprocessable: it holds a NUL character, which no text column can store.
         """
         if not hasattr(self, "_json"):
@@ -36,7 +40,13 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
+            try:
+                return await handler(StrictRequest(request.scope, request.receive))
+            except HTTPException as error:
+                # FastAPI calls everything that goes wrong while a body is read an error of parsing; ours say more.
+                if isinstance(error.__cause__, ShimError):
+                    raise error.__cause__ from None
+                raise
 
         return handle
 
@@ -45,16 +55,28 @@ def parse(raw: bytes) -> JsonValue:
     """Parse JSON strictly.
 
     Raises:
-        BadInput: it is not JSON, or holds what JSON cannot (NaN, a lone surrogate, nesting over 1024).
+        BadInput: it is not JSON, holds what JSON cannot (NaN, a lone surrogate), or is nested too deeply.
         Unprocessable: it holds a NUL character.
     """
     try:
         value: JsonValue = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise BadInput(f"the body is not valid JSON: {error}", code="not_json") from error
+    if raw.count(b"[") + raw.count(b"{") > MOST_NESTING and _is_too_deep(value):
+        raise BadInput(f"the body is nested more than {MOST_NESTING} levels deep", code="too_deep")
     if _ESCAPED_NUL in raw and _holds_nul(value):
         raise Unprocessable("the body holds a NUL character, which cannot be stored; leave it out", code="nul")
     return value
+
+
+def _is_too_deep(value: JsonValue) -> bool:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MOST_NESTING):
+        items = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [inner for inners in items for inner in inners if isinstance(inner, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def _holds_nul(value: JsonValue) -> bool:

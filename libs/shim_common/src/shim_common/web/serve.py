@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,13 @@ class Tls:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without hands on the process's signals: several may live in one process."""
+    """uvicorn without hands on the process's signals, and with unix sockets for their owner alone."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; uvicorn opens a unix socket for everybody, which is closed here before anything is served."""
+        await super().startup(sockets)
+        if self.config.uds is not None:
+            Path(self.config.uds).chmod(0o600)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
