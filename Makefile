@@ -65,3 +65,6 @@ bench-checkpoints: install $(PEERS)/.installed ## Bytes and latency per checkpoi
 
 eval-risk: install ## How well compactions are foreseen, on recorded sessions
 	@$(BIN)/python bench/eval_risk.py
+
+bench-hooks: install ## What a hook costs with the real client, beside a server that answers 204 at once
+	@$(BIN)/python bench/hooks.py

@@ -57,7 +57,10 @@ async def settled(s: Scene, journal: Journal, run: Run) -> Given:
         running = {process.pid for process in run.tool_processes()}
         return complaints(Told.by(journal.of(run.session_id)), given[-1], running)
 
-    await until_quiet(ask)
+    try:
+        await until_quiet(ask)
+    except TimeoutError as error:
+        raise AssertionError(f"{error}\n{s.stack.logged(run.session_id)}") from None
     return given[-1]
 
 

@@ -1,11 +1,12 @@
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from shim_agent.gateway import Gateway
-from shim_agent.retry import until_done
+from shim_agent.retry import until_done, wait_after
 from shim_common.contracts.sessions import NewSession
 from shim_common.kernel.errors import NotFound, RateLimited, TooLarge, Unauthorized, Unavailable, Unprocessable
 
@@ -16,7 +17,9 @@ NEW = NewSession(client="claude-code", client_session_id="a/b ?#", project="/p")
 
 
 async def test_ids_are_quoted(api: FakeApi, gateway: Gateway) -> None:
-    opened = await gateway.open_session(NEW)
+    opened, is_new = await gateway.open_session(NEW)
+    assert is_new
+    assert await gateway.open_session(NEW) == (opened, False)
     assert (await gateway.session("a/b ?#")).id == opened.id
     with pytest.raises(NotFound):
         await gateway.session("../sessions")
@@ -83,10 +86,12 @@ async def test_events_go_on_after_the_last_one_heard(api: FakeApi, gateway: Gate
     await api.emit("session.interrupted", session)
     opened = asyncio.Event()
     heard = []
-    async for event in gateway.events(["checkpoint.created", "session.interrupted"], "evt_1", opened.set):
-        heard.append(event.id)
-        if len(heard) == 2:
-            break
+    stream = gateway.events(["checkpoint.created", "session.interrupted"], "evt_1", opened.set)
+    async with aclosing(stream) as events:
+        async for event in events:
+            heard.append(event.id)
+            if len(heard) == 2:
+                break
     assert opened.is_set()
     assert heard == ["evt_2", "evt_4"]
 
@@ -98,6 +103,19 @@ async def test_trying_again_lasts_until_shim_is_back(api: FakeApi, gateway: Gate
         return next(verdicts)
 
     api.before = sometimes
-    session = await until_done("open", lambda: gateway.open_session(NEW), FAST)
+    session, _ = await until_done("open", lambda: gateway.open_session(NEW), FAST)
     assert session.client_session_id == NEW.client_session_id
     assert next(verdicts, "used up") == "used up"
+
+
+async def test_a_long_line_of_the_stream_is_no_trouble(api: FakeApi, gateway: Gateway) -> None:
+    await api.emit("checkpoint.created", api.open("s", "/p"))
+    await api.emit("checkpoint.created", api.sessions["s"], note="x" * 500_000)
+    async with aclosing(gateway.events(["checkpoint.created"], "evt_1", lambda: None)) as events:
+        assert len((await anext(events)).data["note"]) == 500_000
+
+
+def test_nobody_is_made_to_wait_for_hours() -> None:
+    assert wait_after(Unavailable("away", retry_after=3600), 0.1) == 60
+    assert wait_after(Unavailable("away", retry_after=2), 0.1) == 2
+    assert wait_after(Unavailable("away"), 0.1) == 0.1

@@ -29,9 +29,7 @@ def served() -> Iterator[FakeShim]:
 @pytest.fixture
 def shim(served: FakeShim) -> FakeShim:
     """A SHIM without anything in it."""
-    url = served.url
-    served.__init__()  # type: ignore[misc]
-    served.url = url
+    served.forget()
     return served
 
 

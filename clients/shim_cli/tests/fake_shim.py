@@ -70,11 +70,18 @@ class FakeShim:
     recovery: wire.Recovery | None = None
     trouble: list[int] = field(default_factory=list)
     tamper: Callable[[wire.Entry], wire.Entry | None] = lambda entry: entry
+    is_another_program: bool = False
     requests: list[Request] = field(default_factory=list)
     url: str = ""
 
+    def forget(self) -> None:
+        """Be as new, at the same address."""
+        vars(self).update(vars(FakeShim(url=self.url)))
+
     def answer(self, request: Request) -> tuple[int, bytes]:
         self.requests.append(request)
+        if self.is_another_program:
+            return 200, b"<html>"
         if self.trouble and (status := self.trouble.pop(0)):
             raise Refused(status, "unavailable", "the database is away; try again")
         if request.headers.get("authorization") not in (f"Bearer {ADMIN_KEY}", f"Bearer {INGEST_KEY}"):
@@ -320,11 +327,15 @@ class FakeShim:
         return 204, None
 
     def list_events(self, request: Request) -> tuple[int, Any]:
-        after = request.query.get("after")
+        after, types, session = (request.query.get(name) for name in ("after", "types", "session"))
         ids = [event.id for event in self.events]
-        start = ids.index(after) + 1 if after in ids else 0
-        page = self.events[start : start + PAGE]
-        more = page[-1].id if start + PAGE < len(self.events) else None
+        found = [
+            event
+            for event in self.events[ids.index(after) + 1 if after in ids else 0 :]
+            if (types is None or event.type in types.split(",")) and session in (None, event.session_id)
+        ]
+        page = found[:PAGE]
+        more = page[-1].id if len(found) > PAGE else None
         return 200, {"items": [event.model_dump(mode="json") for event in page], "next_cursor": more}
 
     def stream(self, request: Request) -> tuple[int, Any]:

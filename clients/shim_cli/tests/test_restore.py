@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -63,6 +65,15 @@ def test_files_come_back_in_place_after_a_backup(user: Person, stored: Stored, p
     assert "undo with: shim restore snp_2 --in-place" in shown
     user.does("restore", "snp_2", "--in-place")
     assert content(project) == {"cart.py": b"total = 0\n", "new.py": b"print()\n", "img/logo.png": LOGO}
+
+
+def test_what_the_libraries_log_is_not_mixed_in(user: Person, stored: Stored) -> None:
+    """In a process of its own, because logging is set up for a whole one."""
+    command = [sys.executable, "-c", "from shim_cli.main import main; main()", "restore", "snp_1", "--in-place"]
+    environ = {name: str(value) for name, value in user.environ.items()}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
+    assert done.stderr == ""
+    assert "[info" not in done.stdout
 
 
 def test_a_dry_run_changes_nothing(user: Person, stored: Stored, project: Path) -> None:

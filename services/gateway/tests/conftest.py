@@ -1,51 +1,16 @@
-"""The gateway on real stores, served for real, with a checkpointer and an echo behind it.
+"""What all tests of the gateway use: a clock that stands still, and a database with tables."""
 
-What is costly to start is started once a module: its tests share one event loop with it.
-"""
-
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
-import httpx
 import pytest
-import pytest_asyncio
 
-from shim_checkpointer.app import create_app as create_checkpointer
 from shim_checkpointer.settings import SCHEMA as CHECKPOINTER_SCHEMA
-from shim_checkpointer.settings import Settings as CheckpointerSettings
 from shim_common.db.migrations import migrate
 from shim_common.kernel.clock import ManualClock
-from shim_common.testing.servers import PostgresServer, ValkeyServer
-from shim_gateway.settings import SCHEMA, Settings
-
-from .echo import Echo
-from .harness import Gateway, serving, serving_gateway
+from shim_common.testing.servers import PostgresServer
+from shim_gateway.settings import SCHEMA
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-
-
-async def make_tables(url: str) -> None:
-    """Make the tables of both services."""
-    await migrate(url, SCHEMA, "shim_gateway")
-    await migrate(url, CHECKPOINTER_SCHEMA, "shim_checkpointer")
-
-
-@contextmanager
-def fresh_settings(postgres: PostgresServer, valkey: ValkeyServer) -> Iterator[Settings]:
-    """Settings with a data folder and stores of their own, in a folder whose path is short enough for sockets."""
-    url = postgres.create_database(postgres.make_template("gateway", make_tables))
-    with tempfile.TemporaryDirectory(prefix="shim-gw-") as folder:
-        yield Settings(
-            home=Path(folder) / "home",
-            database_url=url,
-            redis_url=valkey.fresh_database(),
-            checkpointer_url=f"unix://{folder}/checkpointer.sock",
-            mcp_url=f"unix://{folder}/mcp.sock",
-        )
-    postgres.drop_database(url)
 
 
 @pytest.fixture(scope="module")
@@ -53,55 +18,13 @@ def clock() -> ManualClock:
     return ManualClock(START)
 
 
-@pytest.fixture(scope="module")
-def settings(postgres_server: PostgresServer, valkey_server: ValkeyServer) -> Iterator[Settings]:
-    """Settings of the gateway that a module shares."""
-    with fresh_settings(postgres_server, valkey_server) as settings:
-        yield settings
+@pytest.fixture(scope="session")
+def database_template(postgres_server: PostgresServer) -> str:
+    """A database with the tables of the gateway and the checkpointer."""
+    return postgres_server.make_template("gateway", make_tables)
 
 
-@pytest.fixture
-def own_settings(postgres_server: PostgresServer, valkey_server: ValkeyServer) -> Iterator[Settings]:
-    """Settings for a test that has a gateway to itself."""
-    with fresh_settings(postgres_server, valkey_server) as settings:
-        yield settings
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(settings: Settings, clock: ManualClock, shared_echo: Echo) -> AsyncIterator[Gateway]:
-    """A gateway with a checkpointer behind it and an echo in the place of MCP."""
-    theirs = CheckpointerSettings(
-        home=settings.home, database_url=settings.database_url, redis_url=settings.redis_url
-    )
-    async with (
-        serving(create_checkpointer(theirs, clock=clock), settings.checkpointer_url),
-        serving(shared_echo, settings.mcp_url),
-        serving_gateway(settings, clock) as gateway,
-    ):
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def shared_echo() -> Echo:
-    return Echo()
-
-
-@pytest.fixture
-def echo(shared_echo: Echo) -> Echo:
-    """The echo behind `/mcp/`, with nothing in its memory."""
-    shared_echo.forget()
-    return shared_echo
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def admin(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that may do everything."""
-    async with gateway.client(gateway.key("admin")) as client:
-        yield client
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stranger(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    """A client without a key."""
-    async with gateway.client() as client:
-        yield client
+async def make_tables(url: str) -> None:
+    """Make the tables of both services."""
+    await migrate(url, SCHEMA, "shim_gateway")
+    await migrate(url, CHECKPOINTER_SCHEMA, "shim_checkpointer")

@@ -24,11 +24,11 @@ async def eventually(look: Callable[[], Seen | None]) -> Seen:
 
 
 async def until_quiet(ask: Callable[[], Awaitable[Sequence[str]]]) -> None:
-    """Ask until there are no complaints. Raises AssertionError with the last ones when patience is over."""
+    """Ask until there are no complaints. Raises TimeoutError with the last ones when patience is over."""
     complaints: Sequence[str] = ["never asked"]
     try:
         async with asyncio.timeout(PATIENCE):
             while complaints := await ask():
                 await asyncio.sleep(BETWEEN_QUESTIONS)
     except TimeoutError:
-        raise AssertionError(f"still after {PATIENCE} s: {'; '.join(complaints)}") from None
+        raise TimeoutError(f"still after {PATIENCE} s: {'; '.join(complaints)}") from None

@@ -66,6 +66,11 @@ class Stack:
         """Return a way to ask it, with every right."""
         return HttpApi(self.url, (self.home / "keys" / "admin.key").read_text)
 
+    def logged(self, word: str) -> str:
+        """Return the lines of all logs that hold `word`: what to look at when a test fails."""
+        logs = sorted((self.home / "logs").glob("*.log"))
+        return "".join(f"{log.stem}: {line}\n" for log in logs for line in log.read_text().splitlines() if word in line)
+
     @contextmanager
     def hung(self) -> Iterator[None]:
         """Let the gateway accept connections and answer none of them, for the length of a block."""

@@ -36,7 +36,7 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Account:
+class User:
     """Another user to run as, and with which interpreter."""
 
     uid: int
@@ -51,7 +51,7 @@ class Stack:
     home: Path
     port: int
     more: Mapping[str, str] = field(default_factory=dict)
-    account: Account | None = None
+    user: User | None = None
 
     @property
     def environ(self) -> dict[str, str]:
@@ -66,7 +66,7 @@ class Stack:
     def shim(self, *arguments: str) -> Ran:
         """Run a `shim` command to its end."""
         done = subprocess.run(
-            [*(self.account.command if self.account else SHIM), *arguments],
+            [*(self.user.command if self.user else SHIM), *arguments],
             env=self.environ,
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -75,9 +75,9 @@ class Stack:
             text=True,
             timeout=COMMAND_SECONDS,
             check=False,
-            user=self.account.uid if self.account else None,
-            group=self.account.gid if self.account else None,
-            extra_groups=[] if self.account else None,
+            user=self.user.uid if self.user else None,
+            group=self.user.gid if self.user else None,
+            extra_groups=[] if self.user else None,
         )
         return Ran(done.returncode, done.stdout)
 

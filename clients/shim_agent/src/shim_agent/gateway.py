@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,9 @@ _BEAT_TIMEOUT = aiohttp.ClientTimeout(total=4, sock_connect=2)
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=90)
 """A stream without even a keep-alive for this long is taken for dead; asking anew loses nothing."""
 
+_MAX_EVENT_BYTES = 1024 * 1024
+"""A line of the stream may be this long; SHIM's events are a thousandth of it."""
+
 _BY_STATUS: dict[int, type[ShimError]] = {
     error.status: error
     for error in vars(errors).values()
@@ -71,7 +75,7 @@ class Gateway:
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._http = aiohttp.ClientSession(timeout=_TIMEOUT, read_bufsize=_MAX_EVENT_BYTES)
         return self
 
     async def __aexit__(
@@ -80,9 +84,10 @@ class Gateway:
         if self._http is not None:
             await self._http.close()
 
-    async def open_session(self, new: NewSession) -> Session:
-        """Open a session, or return the one that is open under the same client id."""
-        return _understood(_Session, await self._call("POST", "/v1/sessions", new))
+    async def open_session(self, new: NewSession) -> tuple[Session, bool]:
+        """Open a session, or find the one that is known under the same client id; tell whether it is new."""
+        status, answer = await self._answer("POST", _path("sessions"), new)
+        return _understood(_Session, answer), status == HTTPStatus.CREATED
 
     async def session(self, session: str) -> Session:
         """Return a session by SHIM's or the client's id."""
@@ -153,11 +158,22 @@ class Gateway:
         *,
         limits: aiohttp.ClientTimeout = _TIMEOUT,
     ) -> bytes:
+        _, answer = await self._answer(method, path, body, limits=limits)
+        return answer
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | bytes | None = None,
+        *,
+        limits: aiohttp.ClientTimeout = _TIMEOUT,
+    ) -> tuple[int, bytes]:
         headers: dict[str, str] = {}
         if isinstance(body, BaseModel):
             body, headers = body.model_dump_json().encode(), {"Content-Type": "application/json"}
         async with self._request(method, path, headers, body, limits=limits) as response:
-            return await response.read()
+            return response.status, await response.read()
 
     @asynccontextmanager
     async def _request(

@@ -22,6 +22,9 @@ PASSING = (Unavailable, RateLimited, StorageFull, Unauthorized, Forbidden)
 """What may be over later without a change to the request. A refused key is among them: keys are rotated, and
 what was collected must not be lost until the agent finds the new one."""
 
+LONGEST_ASKED_FOR = 60.0
+"""Seconds to wait at the most because a server asks for it: it may be well much sooner."""
+
 _T = TypeVar("_T")
 
 
@@ -40,5 +43,5 @@ async def until_done(what: str, call: Callable[[], Awaitable[_T]], backoff: Back
 
 
 def wait_after(error: ShimError, wait: float) -> float:
-    """Return the seconds to wait: what the server asks for, at least `wait`."""
-    return max(wait, error.retry_after or 0.0)
+    """Return the seconds to wait: what the server asks for within reason, at least `wait`."""
+    return max(wait, min(error.retry_after or 0.0, LONGEST_ASKED_FOR))

@@ -37,18 +37,20 @@ class FolderWatch:
         self._clock = clock
 
     async def changes(self) -> AsyncGenerator[Changed, None]:
-        """Yield what changed, without end; first of all None."""
-        yield None
+        """Yield what changed, without end; None first of all, and whenever the folder appears."""
+        is_told = False
         while True:
             if self._folder.is_dir():
+                yield None
                 try:
                     async with aclosing(self._notified()) as notified:
                         async for changed in notified:
                             yield changed
                 except OSError as error:
-                    log.warning("watching_by_polling", reason=type(error).__name__, errno=error.errno)
+                    if not is_told:
+                        log.warning("watching_by_polling", reason=type(error).__name__, errno=error.errno)
+                    is_told = True
             await asyncio.sleep(self._poll)
-            yield None
 
     async def _notified(self) -> AsyncGenerator[Changed, None]:
         """Yield changes until the folder is another one than it was."""

@@ -12,8 +12,8 @@ from shim_cli.errors import ApiProblem, NotRunning
 from shim_cli.home import Home
 from shim_common.contracts import access
 from shim_common.contracts import sessions as wire
-from shim_common.contracts.base import JsonObject, Page
-from shim_common.contracts.envelope import Event
+from shim_common.contracts.base import JsonObject
+from shim_common.contracts.envelope import Event, EventPage
 from shim_common.contracts.problems import Problem
 
 CONNECT_SECONDS = 2.0
@@ -27,12 +27,6 @@ PAGE = 200
 Model = TypeVar("Model", bound=BaseModel)
 _SNAPSHOTS = TypeAdapter(list[wire.Snapshot])
 _SOURCES = TypeAdapter(list[wire.SessionSource])
-
-
-class EventPage(Page):
-    """A page of events, oldest first."""
-
-    items: list[Event]
 
 
 class Api:
@@ -167,9 +161,14 @@ class Api:
         answer = self._send("POST", f"/v1/hooks/claude-code/{_part(event)}", payload, headers=headers)
         return self._read(wire.HookAnswer, answer) if answer.status_code == httpx.codes.OK else None
 
-    def events(self, after: str | None) -> EventPage:
-        """Return a page of the events after one, oldest first."""
-        return self._get(EventPage, "/v1/events", {"after": after, "limit": str(PAGE)})
+    def events(self, after: str | None, **filters: str | None) -> Iterator[Event]:
+        """Yield the events that are kept, oldest first, those after `after`."""
+        while True:
+            page = self._get(EventPage, "/v1/events", {**filters, "after": after, "limit": str(PAGE)})
+            yield from page.items
+            if not page.items or page.next_cursor is None:
+                return
+            after = page.items[-1].id
 
     def event_stream(self, after: str | None = None, **filters: str | None) -> Iterator[Event]:
         """Yield events as they happen, those since `after` first, until the connection ends."""

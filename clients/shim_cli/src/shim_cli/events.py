@@ -1,6 +1,6 @@
 """`shim events`: what happened, and what happens."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -25,24 +25,9 @@ def events(
 ) -> None:
     """Show events: all that are kept, or those to come with -f."""
     with Api.of(Home.here()) as api:
-        if follow:
-            found: Iterator[Event] = api.event_stream(after, types=types, session=session)
-        else:
-            found = (event for event in _history(api, after) if _is_wanted(event, types, session))
+        source = api.event_stream if follow else api.events
+        found = source(after, types=types, session=session)
         print_json_lines(found) if as_json else _print(found)
-
-
-def _history(api: Api, after: str | None) -> Iterator[Event]:
-    while True:
-        page = api.events(after)
-        yield from page.items
-        if not page.items or page.next_cursor is None:
-            return
-        after = page.items[-1].id
-
-
-def _is_wanted(event: Event, types: str | None, session: str | None) -> bool:
-    return (types is None or event.type in types.split(",")) and session in (None, event.session_id)
 
 
 def _print(found: Iterable[Event]) -> None:

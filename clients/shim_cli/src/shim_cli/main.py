@@ -7,9 +7,12 @@ Exit codes: 0 done; 1 it did not work, or the answer is no; 2 the command makes 
 not running.
 """
 
+import logging
+import sys
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated, Any
 
+import structlog
 import typer
 from typer.core import TyperGroup
 
@@ -90,5 +93,9 @@ def show_version(
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command. Of what the libraries log, warnings are shown."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     application()()

@@ -1,6 +1,5 @@
 """What the command prints: tables for people, JSON for programs, one line for an error."""
 
-import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,14 +7,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
 PIPE_WIDTH = 200
 """Columns where no terminal says how many it has: wide enough that no id is cut."""
 
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -29,8 +28,7 @@ def console() -> Console:
 
 def print_json(value: object) -> None:
     """Print models, or lists and mappings of them, as indented JSON."""
-    text = json.dumps(to_jsonable_python(value, fallback=str), indent=2, ensure_ascii=False)
-    typer.echo(text.encode("utf-8", "backslashreplace").decode())
+    typer.echo(_ANYTHING.dump_json(value, indent=2))
 
 
 def print_json_lines(items: Iterable[BaseModel]) -> None:

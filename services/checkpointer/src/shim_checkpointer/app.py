@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -72,12 +73,12 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             stack.push_async_callback(redis.aclose)
-            for work in (
-                relay.run(),
-                jobs.run_jobs(settings.redis_url, services.upkeeping),
-                jobs.watch_for_silence(services.upkeeping),
+            for name, work in (
+                ("relay", relay.run),
+                ("jobs", partial(jobs.run_jobs, settings.redis_url, services.upkeeping)),
+                ("silence", partial(jobs.watch_for_silence, services.upkeeping)),
             ):
-                stack.push_async_callback(_cancel, asyncio.create_task(work))
+                stack.push_async_callback(_cancel, asyncio.create_task(jobs.keep(name, work)))
             yield
 
     app = create_service_app(

@@ -1,7 +1,7 @@
 """Deferred work: arq runs it, Postgres knows what is due, so a lost Redis loses nothing."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -23,7 +23,8 @@ LOOK_FOR_SILENCE = 2.0
 
 async def seal_due(ctx: dict[Any, Any], *_: object, **__: object) -> None:
     """Seal what is due."""
-    await ctx["upkeeping"].seal_due()
+    for hindrance in await ctx["upkeeping"].seal_due():
+        log.error("upkeep.not_sealed", why=hindrance)
 
 
 async def clean_up(ctx: dict[Any, Any], *_: object, **__: object) -> None:
@@ -72,9 +73,25 @@ async def watch_for_silence(
     upkeeping: Upkeeping, pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep
 ) -> None:
     """Look for lapsed heartbeats until cancelled. It does not wait for Redis: a crash must be seen without it."""
+    told: set[str] = set()
     while True:
         try:
-            await upkeeping.stop_silent()
+            hindrances = set(await upkeeping.stop_silent())
         except ShimError as error:
             log.warning("silence.waiting", reason=error.problem_code)
+        else:
+            for hindrance in sorted(hindrances - told):
+                log.error("silence.not_stopped", why=hindrance)
+            told = hindrances
         await pause(LOOK_FOR_SILENCE)
+
+
+async def keep(name: str, work: Callable[[], Awaitable[None]], backoff: Backoff | None = None) -> None:
+    """Do work in the background until cancelled, again and again if it should fail."""
+    waits = (backoff or Backoff(base=0.5)).waits()
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.error("background.failed", what=name, error=type(error).__name__, exc_info=error)
+        await asyncio.sleep(next(waits))

@@ -50,6 +50,10 @@ class Sessions(Protocol):
         """Return the session with this id, SHIM's or the client's own."""
         ...
 
+    async def of_client(self, client: str, client_session_id: str) -> Kept | None:
+        """Return and lock a client's session."""
+        ...
+
     async def create(self, session: Kept) -> bool:
         """Store a new session; False if its client id is taken."""
         ...
@@ -67,7 +71,7 @@ class Sessions(Protocol):
         ...
 
     async def of_process(self, client: str, pid: int, but: str) -> Kept | None:
-        """Return the newest active session of this client process, other than the one named."""
+        """Return the newest session of this client process that is active or was cleared, other than the one named."""
         ...
 
     async def delete(self, session: Kept) -> None:
@@ -174,8 +178,12 @@ class Files(Protocol):
         """Return those of the contents that are not stored."""
         ...
 
+    async def hold(self) -> None:
+        """Let no clean-up begin until the transaction is over, so that contents found now stay."""
+        ...
+
     async def put(self, sha256: bytes, size: int, at: datetime, key_no: int, body: bytes) -> None:
-        """Store a content."""
+        """Store a content, or note that it was sent again."""
         ...
 
     async def get(self, sha256: bytes) -> tuple[int, bytes] | None:
@@ -273,6 +281,10 @@ class Store(Protocol):
         """Open a transaction: committed at the end, or nothing of it happened."""
         ...
 
+    def look(self) -> AbstractAsyncContextManager[Unit]:
+        """Open a transaction that only reads: everything in it is of one moment."""
+        ...
+
 
 class Cipher(Protocol):
     """Encrypts file contents at rest."""
@@ -317,5 +329,5 @@ class Upkeep(Protocol):
         ...
 
     async def oldest_over(self) -> Kept | None:
-        """Return the session that has been over for the longest."""
+        """Return the session that has been over for the longest, one that was interrupted only after all others."""
         ...

@@ -48,8 +48,8 @@ class SessionRow(Table, table=True):
 
     __tablename__ = "session"
     __table_args__ = (
-        Index("session_client_key", "client", "client_session_id", unique=True),
-        Index("session_project", "project"),
+        Index("session_client_key", "client_session_id", "client", unique=True),
+        Index("session_project", "project", postgresql_using="hash"),  # paths may be longer than a B-tree takes
         Index("session_state", "state", postgresql_where=text("state <> 'ended'")),
     )
 

@@ -24,7 +24,8 @@ class FileVault:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        secrets.read_or_make(folder / "1.key")
+        if not _read_keys(folder):
+            secrets.read_or_make(folder / "1.key")
         self._keys = _read_keys(folder)
 
     def rotate(self) -> int:
@@ -47,6 +48,8 @@ class FileVault:
         Raises:
             Conflict: the bytes were changed, or the key is gone.
         """
+        if key_no not in self._keys:
+            self._keys = _read_keys(self._folder)  # another process may have made a new one
         key = self._keys.get(key_no)
         if key is None:
             raise Conflict(f"the key {key_no}.key that encrypted this is gone from {self._folder}", code="key_gone")
@@ -58,4 +61,4 @@ class FileVault:
 
 
 def _read_keys(folder: Path) -> dict[int, bytes]:
-    return {int(path.stem): secrets.read(path)[:32] for path in folder.glob("*.key")}
+    return {int(path.stem): secrets.read(path)[:32] for path in folder.glob("*.key") if path.stem.isdecimal()}

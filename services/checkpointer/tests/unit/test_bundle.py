@@ -72,11 +72,15 @@ digests = st.builds(
     files=st.dictionaries(long_words, st.integers(1, 99), max_size=100),
     last_error=st.none() | st.lists(long_words, min_size=3, max_size=3),
     summary=st.none() | long_words,
-    stated=st.fixed_dictionaries({}, optional={"operation": long_words, "progress": st.floats(0, 1), "blockers": sentences}),
+    stated=st.fixed_dictionaries(
+        {}, optional={"operation": long_words, "progress": st.floats(0, 1), "blockers": sentences}
+    ),
 )
 
 
-@given(digests, prompts, sentences, st.none() | long_words, pendings, st.sampled_from([36, 200]), st.sampled_from(Standing))
+@given(
+    digests, prompts, sentences, st.none() | long_words, pendings, st.sampled_from([36, 200]), st.sampled_from(Standing)
+)
 def test_no_bundle_is_longer_than_the_client_takes(
     digest: Digest,
     asked: list[tuple[str, str]],
@@ -131,7 +135,9 @@ def test_everything_that_counts_stands_first() -> None:
     digest = fold(
         [
             entry(prompt("Add a cart to the shop. Never touch the payments module. Keep the old API."), seconds=0),
-            entry(reply(says("I'll use one table for carts."), calls("Edit", "1", file_path=f"{PROJECT}/shop/cart.py"))),
+            entry(
+                reply(says("I'll use one table for carts."), calls("Edit", "1", file_path=f"{PROJECT}/shop/cart.py"))
+            ),
             entry(result("ok", "1")),
             entry(reply(calls("Bash", "2", command="make test"))),
             entry(result("Exit code 2\nE  KeyError: 'cart'", "2", failed=True), seconds=9),

@@ -82,7 +82,14 @@ def test_a_digest_stays_small_whatever_is_thrown_at_it() -> None:
             entry({"summary": tag}, EntryKind.COMPACTION),
             entry(prompt(tag, isCompactSummary=True)),
             entry(
-                {"operation": tag, "phase": tag, "blockers": [tag] * 99, "decisions": [tag] * 99, "todos": todos, tag: 1},
+                {
+                    "operation": tag,
+                    "phase": tag,
+                    "blockers": [tag] * 99,
+                    "decisions": [tag] * 99,
+                    "todos": todos,
+                    tag: 1,
+                },
                 EntryKind.STATE,
             ),
         ]
@@ -224,14 +231,18 @@ def test_tasks_are_followed() -> None:
         ("Test it", "in_progress"),
     ]
 
-    digest.add(entry(reply(calls("TodoWrite", "4", todos=[{"content": "One", "status": "completed", "activeForm": "…"}]))))
+    digest.add(
+        entry(reply(calls("TodoWrite", "4", todos=[{"content": "One", "status": "completed", "activeForm": "…"}])))
+    )
     assert digest.todos == [{"content": "One", "status": "completed", "activeForm": "…"}]
 
 
 def test_stated_fields_stay_until_they_are_cleared() -> None:
     digest = fold(
         [
-            entry({"operation": "Add a cart", "phase": "tests", "progress": 0.5, "blockers": ["no key"]}, EntryKind.STATE),
+            entry(
+                {"operation": "Add a cart", "phase": "tests", "progress": 0.5, "blockers": ["no key"]}, EntryKind.STATE
+            ),
             entry({"phase": "docs", "progress": 7, "decisions": ["One table"], "todos": ["Write it"]}, EntryKind.STATE),
         ]
     )
@@ -275,7 +286,12 @@ def test_entries_of_clients_without_transcripts() -> None:
         ]
     )
 
-    assert (digest.first_prompt, digest.tool_calls, digest.tool_failures, digest.context_tokens) == ("Add a cart", 1, 1, 500)
+    assert (digest.first_prompt, digest.tool_calls, digest.tool_failures, digest.context_tokens) == (
+        "Add a cart",
+        1,
+        1,
+        500,
+    )
     assert digest.last_error is not None
     assert digest.last_error[1:] == ["shell: make", "Exit 2"]
 

@@ -40,7 +40,10 @@ def test_a_reply_that_goes_on_in_the_next_append_counts_once() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"compactMetadata": {"trigger": "auto", "preTokens": 160_000}}, Compaction(automatic=True, pre_tokens=160_000)),
+        (
+            {"compactMetadata": {"trigger": "auto", "preTokens": 160_000}},
+            Compaction(automatic=True, pre_tokens=160_000),
+        ),
         ({"compactMetadata": {"trigger": "manual", "preTokens": 9}}, Compaction(automatic=False, pre_tokens=9)),
         ({"trigger": "auto", "pre_tokens": 5}, Compaction(automatic=True, pre_tokens=5)),
         ({"compactMetadata": "gone"}, Compaction(automatic=True)),

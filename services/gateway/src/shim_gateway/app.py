@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -14,6 +15,7 @@ from shim_common.db.database import Database
 from shim_common.db.schema import bring_up
 from shim_common.kernel import secrets
 from shim_common.kernel.clock import Clock, SystemClock
+from shim_common.kernel.errors import Forbidden
 from shim_common.kernel.ids import TimeOrderedIds
 from shim_common.observability.metrics import instrument
 from shim_common.web import problems
@@ -38,7 +40,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     """Return the application; nothing is opened before it starts.
 
     Raises:
-        Forbidden: it would be reachable from elsewhere without encryption.
+        Forbidden: it would be reachable from elsewhere without encryption, or the file of a key is open to others
+            or holds no secret.
     """
     settings.check_exposure()
     clock = clock or SystemClock()
@@ -50,6 +53,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     metrics = Metrics(registry, (checkpointer.name, mcp.name))
     tokens = Tokens(TokenMaker(secrets.read_or_make(settings.keys_dir / INTERNAL_SECRET), clock), clock)
     pepper = secrets.read_or_make(settings.keys_dir / PEPPER)
+    built_in = {name: _built_in_secret(settings.keys_dir / f"{name}.key", name) for name in BUILT_IN}
     all_keys = Keys(PostgresStore(database), clock, TimeOrderedIds(clock), pepper)
     hub = events.Hub(metrics)
 
@@ -63,7 +67,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
             for service in (checkpointer, mcp):
                 await service.open()
                 stack.push_async_callback(service.close)
-            await _admit_built_in(all_keys, settings)
+            for name, secret in built_in.items():
+                await all_keys.admit(name, secret)
             following = asyncio.create_task(hub.run(redis, "checkpointer"))
             stack.push_async_callback(_cancel, following)
             yield
@@ -91,13 +96,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     )
 
 
-async def _admit_built_in(all_keys: Keys, settings: Settings) -> None:
-    """Let the keys in the data folder open what they are for; those that are missing are made."""
-    for name in BUILT_IN:
-        path = settings.keys_dir / f"{name}.key"
-        if not path.exists():
-            secrets.write_private(path, new_secret(name).encode(), keep_existing=True)
-        await all_keys.admit(name, secrets.read(path).decode().strip())
+def _built_in_secret(path: Path, name: str) -> str:
+    """Return the secret in a built-in key's file, making both if there are none."""
+    if not path.exists():
+        secrets.write_private(path, new_secret(name).encode(), keep_existing=True)
+    secret = secrets.read(path).decode().strip()
+    if len(secret) < secrets.SECRET_BYTES:
+        raise Forbidden(f"{path} holds no usable secret; delete it and start again", code="key_file_weak")
+    return secret
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -9,8 +9,8 @@ from shim_common.kernel.clock import ManualClock
 from shim_gateway.domain.failures import MOST, WINDOW
 from shim_gateway.usecases.keys import REMEMBERED
 
-from ..harness import Gateway, make_key, serving_gateway
-from ..routes import OPEN, UNDOCUMENTED, Route, documented_routes
+from .harness import Gateway, make_key, serving_gateway
+from .routes import OPEN, UNDOCUMENTED, Route, documented_routes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVERYTHING = frozenset(Scope)
@@ -113,7 +113,11 @@ async def test_04_the_open_routes_say_yes_or_no(stranger: httpx.AsyncClient) -> 
 
 async def test_04_both_headers_for_keys_are_taken(gateway: Gateway, stranger: httpx.AsyncClient) -> None:
     secret = gateway.key("agent")
-    for headers in ({"authorization": f"Bearer {secret}"}, {"authorization": f"bearer {secret}"}, {"x-api-key": secret}):
+    for headers in (
+        {"authorization": f"Bearer {secret}"},
+        {"authorization": f"bearer {secret}"},
+        {"x-api-key": secret},
+    ):
         assert (await stranger.get("/v1/version", headers=headers)).status_code == 200
 
 

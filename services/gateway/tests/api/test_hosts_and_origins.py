@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from ..harness import Gateway
-from ..routes import OPEN, UNDOCUMENTED, documented_routes
+from .harness import Gateway
+from .routes import OPEN, UNDOCUMENTED, documented_routes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,7 +45,14 @@ async def test_07_http_1_0_needs_a_host_too(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["http://localhost:7446/healthz", "http://evil.example/healthz", "localhost:7446", "*", "?healthz", "@evil/healthz"],
+    [
+        "http://localhost:7446/healthz",
+        "http://evil.example/healthz",
+        "localhost:7446",
+        "*",
+        "?healthz",
+        "@evil/healthz",
+    ],
 )
 async def test_07_a_target_is_a_path(gateway: Gateway, target: str) -> None:
     assert status(await gateway.answer_to(request(target, "Host: localhost"))) == 400
@@ -59,14 +66,18 @@ async def test_07_a_refused_target_with_a_body_is_answered_once(gateway: Gateway
 
 
 async def test_07_a_second_request_on_a_connection_is_checked_like_the_first(gateway: Gateway) -> None:
-    first = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    for second, expected in (("http://evil.example/", b"400 "), ("/healthz", b"421 ")):
-        answer = await gateway.answer_to(first + request(second, "Host: evil.example"))
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        assert b"HTTP/1.1 " + expected in answer
+    for target, expected in (("http://evil.example/", b"400 "), ("/healthz", b"421 ")):
+        reader, writer = await gateway.connect()
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        writer.write(request(target, "Host: evil.example"))
+        assert (await reader.read()).startswith(b"HTTP/1.1 " + expected)
+        writer.close()
 
 
-@pytest.mark.parametrize("path", ["/v1/sessions/%ff%fe", "/v1/sessions/\xff", "/v1/%00", "/%2e%2e/%2e%2e", "//x", "/v1/["])
+@pytest.mark.parametrize(
+    "path", ["/v1/sessions/%ff%fe", "/v1/sessions/\xff", "/v1/%00", "/%2e%2e/%2e%2e", "//x", "/v1/["]
+)
 async def test_07_odd_paths_are_refused(gateway: Gateway, path: str) -> None:
     key = f"Authorization: Bearer {gateway.key('admin')}"
     assert 400 <= status(await gateway.answer_to(request(path, key, "Host: localhost"))) < 500
@@ -77,7 +88,9 @@ async def test_07_the_key_decides_alike_under_every_host(gateway: Gateway) -> No
         assert status(await gateway.answer_to(request("/v1/version", f"Host: {host}"))) == 401
 
 
-@pytest.mark.parametrize("origin", ["null", "https://evil.example", "http://localhost:3000", "http://evil.example:7446", ""])
+@pytest.mark.parametrize(
+    "origin", ["null", "https://evil.example", "http://localhost:3000", "http://evil.example:7446", ""]
+)
 async def test_08_no_route_answers_a_foreign_page(gateway: Gateway, admin: httpx.AsyncClient, origin: str) -> None:
     document = (await admin.get("/openapi.json")).json()
     for route in (*documented_routes(document), *UNDOCUMENTED, *OPEN):
@@ -107,7 +120,13 @@ async def test_08_one_foreign_origin_among_ours_is_refused(gateway: Gateway) -> 
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/plain", "text/plain;application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None],
+    [
+        "text/plain",
+        "text/plain;application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        None,
+    ],
 )
 async def test_08_a_form_on_a_foreign_page_is_no_request(admin: httpx.AsyncClient, content_type: str | None) -> None:
     """Browsers send these without asking first."""

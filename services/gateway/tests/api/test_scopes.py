@@ -9,8 +9,8 @@ import pytest_asyncio
 from shim_common.contracts.access import Scope
 from shim_common.contracts.base import JsonObject
 
-from ..harness import Gateway, make_key
-from ..routes import OPEN, UNDOCUMENTED, Route, documented_routes
+from .harness import Gateway, make_key
+from .routes import UNDOCUMENTED, Route, documented_routes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

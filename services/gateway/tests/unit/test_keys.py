@@ -4,8 +4,6 @@ from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shim_common.contracts.access import Scope
 from shim_gateway.domain.keys import KeptKey, hash_of, new_secret, prefix_of
@@ -30,8 +28,8 @@ def test_05_the_hash_needs_the_pepper() -> None:
     assert len(hash_of(secret, b"a" * 32)) * 8 == 256
 
 
-@given(st.integers(), st.sampled_from(["admin", "agent", "ingest", "key"]))
-def test_05_what_is_shown_tells_six_characters_of_the_secret(_: int, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["admin", "agent", "ingest", "key"])
+def test_05_what_is_shown_tells_six_characters_of_the_secret(kind: str) -> None:
     secret = new_secret(kind)
     shown = prefix_of(secret)
     assert secret.startswith(shown)

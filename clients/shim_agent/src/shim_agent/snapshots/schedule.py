@@ -62,11 +62,14 @@ class SnapshotScheduler:
     async def _work(self, project: str) -> None:
         """Take what is wanted of a project; after each round, rest so that the next is not too soon."""
         waits = self._backoff.waits()
-        while sessions := self._wanted.pop(project, None):  # noqa: ASYNC110 - this works, it does not wait
-            await asyncio.sleep(await self._round(project, sessions, waits))
+        loop = asyncio.get_running_loop()
+        while sessions := self._wanted.pop(project, None):
+            started = loop.time()
+            least = await self._round(project, sessions, waits)
+            await asyncio.sleep(started + least - loop.time())
 
     async def _round(self, project: str, sessions: dict[str, bool], waits: Iterator[float]) -> float:
-        """Take one snapshot for each session; return the seconds to rest before the next round."""
+        """Take one snapshot for each session; return the least seconds from this round to the next."""
         for session, even_unchanged in list(sessions.items()):
             try:
                 await self._take(project, session, even_unchanged)

@@ -56,7 +56,8 @@ class SessionLog:
             project=origin.project,
             client_version=origin.client_version,
         )
-        await until_done("open_session", lambda: self._gateway.open_session(new), self._backoff)
+        _, is_new = await until_done("open_session", lambda: self._gateway.open_session(new), self._backoff)
+        self.silence = self.silence.after_opening(is_new=is_new, began_at=origin.began_at, now=self._clock.now())
 
     async def knows(self, stretch: Stretch) -> bool:
         """Tell whether the server has these entries, or refused them before; those that it has not, it gets."""
@@ -91,9 +92,8 @@ class SessionLog:
             await self._send_around(name, batch, error)
             return
         self.counts.update(appended=answer.appended, duplicates=answer.duplicates)
-        if batch.entries:
-            self._listen(answer, batch)
-            self._note_touched(batch)
+        self._listen(answer.appended)
+        self._note_touched(batch)
 
     async def _send_around(self, name: str, batch: Stretch, error: ShimError) -> None:
         """Find the line that is refused, leave it out and count it; everything else is stored."""
@@ -125,9 +125,8 @@ class SessionLog:
         while len(self.touched) > _MAX_TOUCHED:
             del self.touched[next(iter(self.touched))]
 
-    def _listen(self, answer: Appended, batch: Stretch) -> None:
+    def _listen(self, appended: int) -> None:
         was_alarming = self.silence.alarming
-        newest = max(placed.entry.at for placed in batch.entries)
-        self.silence = self.silence.after(answer, newest, self._clock.now())
+        self.silence = self.silence.after_append(appended)
         if self.silence.alarming and not was_alarming:
             log.warning("transcript_grows_without_hooks", session=self.session, entries=self.silence.entries)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from shim_transcripts import (
@@ -36,10 +37,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a session works, and with which client version, as its records say."""
+    """Where a session works, with which client version, and when it began, as its records say."""
 
     project: str
     client_version: str | None
+    began_at: datetime | None = None
 
 
 def sources_below(config_dir: Path) -> list[Source]:
@@ -67,13 +69,15 @@ def origin_of(path: Path) -> Origin | None:
     None where no record has one yet, or where the file is another program's.
     """
     head: list[bytes] = []
+    began_at: datetime | None = None
     for raw in _lines(path):
         if len(head) < _HEAD_LINES:
             head.append(raw)
         for record in _records(raw):
+            began_at = began_at or record.at
             if record.cwd and record.cwd.startswith("/"):
                 is_transcript = looks_like_transcript([json.dumps(record.data).encode(), *head])
-                return Origin(record.cwd, record.client_version) if is_transcript else None
+                return Origin(record.cwd, record.client_version, began_at) if is_transcript else None
     return None
 
 

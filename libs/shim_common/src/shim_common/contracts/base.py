@@ -1,11 +1,26 @@
 """What every wire model shares."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-Moment = AwareDatetime
-"""An instant with a time zone; naive times are refused."""
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC this lies outside the years 1 to 9999") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""An instant, in UTC whatever zone it came in; naive times are refused."""
+
+Bytes = Annotated[int, Field(ge=0, le=2**40)]
+"""A size or a place in a file: at most a tebibyte, so that sums fit the columns they are kept in."""
+
+Pid = Annotated[int, Field(gt=0, lt=2**31)]
+"""The number of a process."""
 
 JsonObject = dict[str, Any]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["9f86d081884c7d65" * 4])]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shim_common.contracts.base import Command, JsonObject, Moment, Page, Sha256, Wire
+from shim_common.contracts.base import Bytes, Command, JsonObject, Moment, Page, Pid, Sha256, Wire
 
 EntryKey = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -100,8 +100,8 @@ class SourceSpan(Command):
     """Which bytes of which file the entries of an append come from."""
 
     file: str = Field(max_length=4096, description="A name that stays the same while the file does.")
-    start: int = Field(ge=0)
-    end: int = Field(ge=0)
+    start: Bytes
+    end: Bytes
 
 
 class AppendEntries(Command):
@@ -144,14 +144,14 @@ class EntryPage(Page):
 class ProcessRef(Command):
     """A process that cannot be mistaken for another: pid and creation time in seconds since the epoch."""
 
-    pid: int = Field(gt=0)
+    pid: Pid
     created: float
 
 
 class ToolProcess(Command):
     """A process that a tool of the session started."""
 
-    pid: int = Field(gt=0)
+    pid: Pid
     created: float
     command: str = Field(max_length=4096)
 
@@ -160,8 +160,8 @@ class Heartbeat(Command):
     """The session's client is alive; sent every 5 s by whoever watches it."""
 
     process: ProcessRef | None = None
-    transcript_bytes: int | None = Field(None, ge=0)
-    rss_bytes: int | None = Field(None, ge=0)
+    transcript_bytes: Bytes | None = None
+    rss_bytes: Bytes | None = None
     tool_processes: list[ToolProcess] = Field(default_factory=list, max_length=200)
 
 
@@ -298,7 +298,7 @@ class FileRef(Command):
 
     path: str = Field(min_length=1, max_length=4096, description="Relative to the project, with forward slashes.")
     sha256: Sha256
-    size: int = Field(ge=0)
+    size: Bytes
     mode: int = Field(ge=0, le=0o777, description="Permission bits.")
     link: str | None = Field(None, max_length=4096, description="Target, where it is a symbolic link.")
 

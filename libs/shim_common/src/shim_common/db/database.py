@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shim_common.kernel.errors import ShimError, StorageFull, Unavailable
+from shim_common.kernel.errors import ShimError, StorageFull, Unavailable, Unprocessable
 
 if TYPE_CHECKING:  # the driver's classes take no parameters at run time
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -28,6 +28,7 @@ _AWAY = (
     OSError,
     TimeoutError,
 )
+_NOT_STORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 RETRY_AFTER = 1.0
 """Seconds a client should wait when the store is away: embedded Postgres is back within that."""
 
@@ -91,6 +92,20 @@ class Database:
             async with self._open_pool().acquire(timeout=5) as connection, connection.transaction():
                 yield connection
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Lend a connection for reading, with everything as it was at one moment, whatever others commit meanwhile.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        with mapped():
+            async with (
+                self._open_pool().acquire(timeout=5) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection
+
     async def is_ready(self) -> bool:
         """Whether a trivial query is answered."""
         try:
@@ -119,6 +134,10 @@ class mapped:  # noqa: N801 - used like a keyword
         if isinstance(error, (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)):
             raise StorageFull(
                 "the database has no room left; nothing was written. Free disk space, then try again"
+            ) from error
+        if isinstance(error, _NOT_STORABLE):
+            raise Unprocessable(
+                "a value is too large or too long to be stored; nothing was written", code="not_storable"
             ) from error
         if isinstance(error, _AWAY):
             raise Unavailable(

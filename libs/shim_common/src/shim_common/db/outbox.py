@@ -1,8 +1,8 @@
 """The outbox: events written in the transaction that caused them, and the relay that publishes them.
 
 The relay numbers rows once they are visible (commits are not in the order of identity columns) and adds
-them to the stream under that number, so publishing twice is refused by Redis itself, and a stream that
-was lost is filled again from the table.
+them to the stream under that number, a batch at once or not at all, and only while the stream ends where
+it was seen to end. So nothing is published twice or left out, and a lost stream is filled again from the table.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from datetime import datetime
 import orjson
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.asyncio.client import Pipeline
+from redis.exceptions import RedisError, WatchError
 
 from shim_common.contracts.envelope import Event
 from shim_common.db.database import Connection, Database, Row
@@ -141,52 +142,56 @@ class Relay:
         self._bell.clear()
 
     async def publish_once(self) -> int:
-        """Publish what is there; return how many events went out."""
+        """Publish what is there; return how many events there were.
+
+        Raises:
+            Unavailable: the database is away.
+            RedisError: Redis is away.
+        """
         async with self.database.transaction() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
-                return 0
             await _number(connection)
-            last = await self._last_published()
+        async with self.redis.pipeline() as stream:
+            await stream.watch(self._stream)
+            rows = await self._unpublished(stream)
+            if rows:
+                with contextlib.suppress(WatchError):  # another relay was faster, or Redis was emptied: look again
+                    await stream.execute()
+        return len(rows)
+
+    async def _unpublished(self, stream: Pipeline) -> list[Row]:
+        """Return the events behind the stream's end, after queueing them; a lost stream is filled from the horizon."""
+        newest_entry = await stream.xrevrange(self._stream, count=1)
+        last = int(newest_entry[0][0].split(b"-")[0]) if newest_entry else 0
+        async with self.database.connection() as connection:
+            newest = int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox"))
+            stream.multi()
+            if last > newest:
+                stream.delete(self._stream)  # it belongs to other data: an older dump of the database was put back
+                last = 0
             rows = await connection.fetch(
                 f"SELECT seq, {_COLUMNS} FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",  # noqa: S608
-                max(last, await _horizon(connection)),
+                max(last, newest - STREAM_LENGTH),
                 _BATCH,
             )
         for row in rows:
-            await self._add(row)
-        return len(rows)
+            self._add(stream, row)
+        return rows
 
-    async def _last_published(self) -> int:
-        newest = await self.redis.xrevrange(self._stream, count=1)
-        return int(newest[0][0].split(b"-")[0]) if newest else 0
-
-    async def _add(self, row: Row) -> None:
+    def _add(self, stream: Pipeline, row: Row) -> None:
         fields = dict(row)
-        sequence = fields.pop("seq")
+        number = fields.pop("seq")
         event = Event(**{**fields, "data": orjson.loads(fields["data"])})
-        try:
-            await self.redis.xadd(
-                self._stream,
-                {"event": event.model_dump_json()},
-                id=f"{sequence}-0",
-                maxlen=STREAM_LENGTH,
-                approximate=True,
-            )
-        except ResponseError as error:
-            if "equal or smaller" not in str(error):
-                raise
+        content = {"event": event.model_dump_json()}
+        stream.xadd(self._stream, content, id=f"{number}-0", maxlen=STREAM_LENGTH, approximate=True)
 
 
 async def _number(connection: Connection) -> None:
+    """Give events their numbers, in the order in which they were written; one relay does so at a time."""
+    if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+        return
     await connection.execute(
         """WITH fresh AS (SELECT id FROM outbox WHERE seq IS NULL ORDER BY position LIMIT $1),
                 numbered AS (SELECT id, nextval('outbox_seq') AS seq FROM fresh)
            UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id""",
         _BATCH,
     )
-
-
-async def _horizon(connection: Connection) -> int:
-    """Return the number below which a lost stream is not filled again."""
-    newest = await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox")
-    return max(0, int(newest) - STREAM_LENGTH)

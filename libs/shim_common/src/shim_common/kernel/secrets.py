@@ -8,6 +8,8 @@ from shim_common.kernel.errors import Forbidden
 
 SECRET_BYTES = 32
 """256 random bits, as for any bearer secret (NIST SP 800-63B asks for at least 112)."""
+_LEAST_DIFFERENT = 10
+"""Different bytes in a secret: 32 random bytes, or 43 letters of base64, have fewer less than once in 10**26."""
 
 
 def read_or_make(path: Path) -> bytes:
@@ -35,7 +37,7 @@ def read(path: Path) -> bytes:
     if path.stat().st_mode & 0o077:
         raise Forbidden(f"{path} can be read by others; run: chmod 600 {path}", code="key_file_open")
     secret = path.read_bytes()
-    if len(secret) < SECRET_BYTES:
+    if len(secret) < SECRET_BYTES or len(set(secret)) < _LEAST_DIFFERENT:
         raise Forbidden(f"{path} holds no usable secret; delete it and start again", code="key_file_weak")
     return secret
 

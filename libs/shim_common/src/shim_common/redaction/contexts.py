@@ -1,6 +1,7 @@
-"""Secrets that only their surroundings give away: headers, URLs, cookies, command lines, assignments.
+"""Secrets that their surroundings give away, in headers, URLs, cookies, command lines and assignments.
 
-Anchors are lower case and looked for in the lower-cased text. No rule looks past the end of a line.
+Two formats are here as well whose body is base64, so that no long word need hold their prefix. Anchors are lower
+case and looked for in the lower-cased text. No rule looks past the end of a line.
 """
 
 import re
@@ -8,9 +9,10 @@ from collections.abc import Callable
 
 from .assignments import find_assigned
 from .plausibility import is_basic_credentials, is_placeholder, looks_chosen, looks_random
-from .rule import Find, Rule, Span, matching
+from .rule import ENCODED, Find, Rule, Span, matching, token
 
 _SEPARATOR = r"""\\*["'`]?\]?[ \t]{0,8}(?:=>|[:=,])[ \t]{0,8}\\*["'`]?"""
+_SLASH = "(?:/|%2F)"
 _COOKIE_NAME = r"[\w.!#$%&*+^|~-]++"
 _COOKIE_VALUE = r"[\w.%+/!*~-]{8,}+={0,2}"
 _COOKIE = rf"{_COOKIE_NAME}=[\w.%+/!*~-]*+={{0,2}}"
@@ -75,7 +77,7 @@ def _looks_like_cookies(header: str) -> bool:
     return any(looks_random(pair.partition("=")[2].strip()) for pair in header.split(";"))
 
 
-def _value(pattern: str, accept: Callable[[str], bool] | None = None) -> Find:
+def _ignoring_case(pattern: str, accept: Callable[[str], bool] | None = None) -> Find:
     return matching(pattern, accept, re.IGNORECASE)
 
 
@@ -83,43 +85,48 @@ CONTEXTS: tuple[Rule, ...] = (
     Rule(
         "authorization-header",
         ("authorization",),
-        _value(
+        _ignoring_case(
             rf"authorization{_SEPARATOR}(?:[a-z][a-z-]{{2,20}}[ \t]+)?(?P<secret>[\w.~+/-]{{12,}}={{0,2}})",
             looks_random,
         ),
         bounded=False,
     ),
-    Rule("bearer-token", ("bearer",), _value(r"bearer[ \t]+(?P<secret>[\w.~+/-]{12,}={0,2})", looks_random)),
+    Rule("bearer-token", ("bearer",), _ignoring_case(r"bearer[ \t]+(?P<secret>[\w.~+/-]{12,}={0,2})", looks_random)),
     Rule(
         "basic-credentials",
         ("basic ",),
-        _value(r"basic +(?P<secret>[\w+/-]{8,}={0,2})", is_basic_credentials),
+        _ignoring_case(r"basic +(?P<secret>[\w+/-]{8,}={0,2})", is_basic_credentials),
     ),
     Rule(
         "cookie",
         ("cookie",),
-        _value(rf"(?<=set-)cookie{_SEPARATOR}{_COOKIE_NAME}=(?P<secret>{_COOKIE_VALUE})", looks_random),
+        _ignoring_case(rf"(?<=set-)cookie{_SEPARATOR}{_COOKIE_NAME}=(?P<secret>{_COOKIE_VALUE})", looks_random),
     ),
     Rule(
         "cookie",
         ("cookie",),
-        _value(rf"(?<!set-)cookie{_SEPARATOR}(?P<secret>{_COOKIE}(?:;[ ]?{_COOKIE})*+)", _looks_like_cookies),
+        _ignoring_case(rf"(?<!set-)cookie{_SEPARATOR}(?P<secret>{_COOKIE}(?:;[ ]?{_COOKIE})*+)", _looks_like_cookies),
     ),
     Rule(
         "cookie",
         ("sessid=", "jsessionid=", "_session="),
-        _value(rf"(?:sessid|jsessionid|_session)=(?P<secret>{_COOKIE_VALUE})", looks_random),
+        _ignoring_case(rf"(?:sessid|jsessionid|_session)=(?P<secret>{_COOKIE_VALUE})", looks_random),
         bounded=False,
     ),
     Rule("url-password", ("://",), _find_userinfo, bounded=False),
     Rule("user-option", ("-u",), _find_user_option, bounded=False),
     Rule(
         "webhook-url",
-        ("hooks",),
-        _value(r"hooks(?:\.slack\.com/(?:services|workflows|triggers)|/\d{15,})/(?P<secret>[\w/+-]{20,})"),
+        ("hook",),
+        _ignoring_case(
+            rf"hook(?:s\.slack\.com{_SLASH}(?:services|workflows|triggers)|s{_SLASH}\d{{15,}}|b2){_SLASH}"
+            r"(?P<secret>[\w@/%+-]{20,})"
+        ),
         bounded=False,
     ),
-    Rule("url-signature", ("sig",), _value(r"sig(?:nature)?=(?P<secret>[\w%+/-]{40,}={0,2})", looks_random)),
+    token("webhook-secret", "whsec_", ENCODED, 24, inside=True),
+    token("fly-token", "fm2_", ENCODED, 100),
+    Rule("url-signature", ("sig",), _ignoring_case(r"sig(?:nature)?=(?P<secret>[\w%+/-]{40,}={0,2})", looks_random)),
     Rule(
         "assigned-secret",
         ("pass", "pwd", "secret", "token", "key", "cred", "auth"),

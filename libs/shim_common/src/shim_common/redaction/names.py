@@ -24,8 +24,8 @@ _KEY_QUALIFIERS = (
     "api|access|secret|private|signing|encryption|account|auth|master|session|license|shared|service|storage|"
     "subscription|webhook|app|application|client|consumer|admin|root|host|user|hmac|aes|fernet|jwt|deploy|ssh"
 )
-_BASIC = {"auth"}
-_AMBIGUOUS = {"pass", "pw"}  # test runners print PASS before each name
+_BASIC = frozenset({"auth"})
+_AMBIGUOUS = frozenset({"pass", "pw"})  # test runners print PASS before each name
 _CHOSEN = re.compile(r"passw(?:or)?d|passphrase|passcode|\b(?:pwd|pass|pw)\b|[a-z]pwd\b")
 _MACHINE_MADE = re.compile(
     rf"\bsecrets?\b|secret\b|secretkey|\btoken\b|(?:access|auth|refresh|bearer|session|bot|api) ?tokens?\b"

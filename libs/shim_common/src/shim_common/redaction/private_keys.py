@@ -6,15 +6,16 @@ their end may have been cut off.
 
 import re
 
-from .rule import BASE64, Rule, Span
+from .rule import Rule, Span
 
+_BASE64 = "[0-9A-Za-z+/=]"
 _HEADER = r"(?:-----BEGIN\ [0-9A-Z ]{0,40}PRIVATE\ KEY(?:\ BLOCK)?-----|Private-Lines:[ \t]*\d{1,4})"
 _BETWEEN = r"""(?:\s|\d{1,6}(?:→|\t|\\+t|\ *[|:])|\\+[rnt]|\\*["'`,]|[+>|#*]|-(?!-))*+"""
 _ATTRIBUTE = r"[A-Z][A-Za-z-]{2,20}:\ [^\r\n\\]{0,200}+"
-_LINE = rf"{BASE64}{{16,}}+"
+_LINE = rf"{_BASE64}{{16,}}+"
 _START = rf"{_HEADER}(?P<body>{_BETWEEN}(?:{_ATTRIBUTE}{_BETWEEN}){{0,8}}+"
 
-_PRIVATE_KEY = re.compile(rf"{_START}(?P<lines>(?:{_LINE}{_BETWEEN})++{BASE64}*+))", re.VERBOSE)
+_PRIVATE_KEY = re.compile(rf"{_START}(?P<lines>(?:{_LINE}{_BETWEEN})++{_BASE64}*+))", re.VERBOSE)
 _UNFINISHED = re.compile(rf"{_START}(?:{_LINE}{_BETWEEN})*+)\Z", re.VERBOSE)
 _KEY_LINE = re.compile(_LINE)
 

@@ -10,7 +10,7 @@ ALNUM = "[0-9A-Za-z]"
 UPPER = "[0-9A-Z]"
 LOWER = "[0-9a-z]"
 HEX = "[0-9a-f]"
-BASE64 = "[0-9A-Za-z+/=]"
+ENCODED = "[0-9A-Za-z+/=%]"  # base64, perhaps quoted for a URL
 URL_SAFE = "[0-9A-Za-z_-]"
 DOTTED = "[0-9A-Za-z_.-]"
 NOT_ALNUM_NEXT = "(?![0-9A-Za-z])"
@@ -88,8 +88,8 @@ def token(
     characters, for prefixes that ordinary words share; `inside` lets a telling prefix count in the middle of
     a word as well.
 
-    A token is judged by its first characters and then taken whole, so that keys glued together leave no rest, and
-    so that a long run of refused prefixes does not cost its length for each of them.
+    A token is judged by its first characters and then taken with all that hangs on to it, so that keys glued
+    together leave no rest, and so that a long run of refused prefixes does not cost its length for each of them.
     """
     alternatives = prefixes.split()
     stem = _common_start(alternatives)
@@ -98,7 +98,7 @@ def token(
     if exact:
         return Rule(name, anchors, matching(f"{start}{{{least}}}{NOT_ALNUM_NEXT}", accept), bounded=not inside)
     judge = matching(f"{start}{{{least},{least + _JUDGED_BEYOND_LEAST}}}", accept)
-    rest = re.compile(f"{body}*+", re.ASCII)
+    rest = re.compile(rf"(?:{body}|[\w-])*+", re.ASCII)
 
     def find(text: str, at: int) -> Span | None:
         span = judge(text, at)

@@ -95,7 +95,7 @@ def redact_by_plan(text: str, plan: Plan) -> Redacted:
         if plan.formats:
             text = _replace(text, text, plan.formats, findings)
         if plan.contexts:
-            text = _replace(text, _fold(text), plan.contexts, findings)
+            text = _replace(text, fold(text), plan.contexts, findings)
     return Redacted(text, tuple(findings))
 
 
@@ -138,6 +138,6 @@ def _long_words(text: bytes) -> bytes:
     return b" ".join(word for word in long_words if word.translate(None, _PLAIN_BYTES))
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
     """Return a text in lower case, every character at its place: `İ` alone would become two."""
     return text.replace("İ", "i").lower()

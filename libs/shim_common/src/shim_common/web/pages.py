@@ -36,7 +36,7 @@ def decode(cursor: str | None, kind: type[Place]) -> Place | None:
         place = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError) as error:
         raise BadInput("the cursor is not one that was given out; start without one", code="bad_cursor") from error
-    if not isinstance(place, kind) or not _is_place(place):
+    if type(place) is not kind or not _is_place(place):  # a boolean is no number here
         raise BadInput("the cursor belongs to another listing; start without one", code="bad_cursor")
     return place
 

@@ -17,6 +17,8 @@ from shim_common.web.protocol import GuardedProtocol
 _KEEP_ALIVE = 75
 _GRACE = 3
 """Seconds that open requests get when the server stops."""
+_NOT_STARTED = 3
+"""The exit code that uvicorn's own command has for this."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,17 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen; uvicorn opens a unix socket for everybody, which is closed here before anything is served."""
         await super().startup(sockets)
-        if self.config.uds is not None:
-            Path(self.config.uds).chmod(0o600)
+        if self.started and self.config.uds is not None:
+            _keep_to_owner(Path(self.config.uds))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals to whoever owns the process."""
         yield
+
+
+def _keep_to_owner(path: Path) -> None:
+    path.chmod(0o600)
 
 
 def server(app: ASGIApp, address: str, tls: Tls | None = None) -> Server:
@@ -70,12 +76,20 @@ def server(app: ASGIApp, address: str, tls: Tls | None = None) -> Server:
 
 
 async def run(app: ASGIApp, address: str, tls: Tls | None = None) -> None:
-    """Serve at an address until SIGTERM or SIGINT."""
+    """Serve at an address until SIGTERM or SIGINT.
+
+    Raises:
+        SystemExit: the application did not start; the log says why.
+    """
     await _run([server(app, address, tls)])
 
 
 async def run_all(apps: Mapping[str, ASGIApp]) -> None:
-    """Serve several applications in one loop, each at its address, until SIGTERM or SIGINT."""
+    """Serve several applications in one loop, each at its address, until SIGTERM or SIGINT.
+
+    Raises:
+        SystemExit: one of them did not start; the log says why.
+    """
     await _run([server(app, address) for address, app in apps.items()])
 
 
@@ -97,3 +111,5 @@ async def _serve(one: Server, stop: Callable[[], None]) -> None:
         await one.serve()
     finally:
         stop()
+    if not one.started:
+        raise SystemExit(_NOT_STARTED)

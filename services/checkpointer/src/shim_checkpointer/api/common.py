@@ -32,7 +32,7 @@ Sid = Annotated[
 ]
 Sha = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the content.")]
 
-READING = documented(BadInput, Unauthorized, Forbidden, NotFound, Unprocessable, Unavailable)
+READING = documented(BadInput, Unauthorized, Forbidden, NotFound, Conflict, Unprocessable, Unavailable)
 WRITING = documented(
     BadInput, Unauthorized, Forbidden, NotFound, Conflict, TooLarge, Unprocessable, Unavailable, StorageFull
 )

@@ -105,6 +105,11 @@ class Digest:
         known["open_calls"] = {key: OpenCall(**call) for key, call in known.get("open_calls", {}).items()}
         return cls(**known)
 
+    @property
+    def finished_calls(self) -> int:
+        """Tool calls that are no longer open."""
+        return self.tool_calls - len(self.open_calls)
+
     def median_latency(self) -> float | None:
         """Return the median seconds from a request to its reply over the last replies."""
         if not self.latencies:

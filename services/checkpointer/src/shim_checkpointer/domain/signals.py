@@ -75,7 +75,7 @@ def context_window(model: str | None, context_tokens: int) -> int:
 def measure(digest: Digest, *, started_at: datetime, now: datetime, transcript_bytes: int) -> dict[str, float]:
     """Return what is measured of a session now."""
     window = context_window(digest.model, digest.context_tokens)
-    calls = digest.tool_calls - len(digest.open_calls)
+    calls = digest.finished_calls
     return {
         "response_latency": digest.latencies[-1] * 1000 if digest.latencies else 0.0,
         "message_count": digest.messages,

@@ -39,7 +39,7 @@ class PostgresCheckpoints:
     async def page(self, session: Kept, before: int | None, limit: int) -> list[Checkpoint]:
         """Return checkpoints, newest first."""
         rows = await self._connection.fetch(
-            f"""{_SELECT} WHERE c.session_no = $1 AND ($2::int IS NULL OR c.number < $2)
+            f"""{_SELECT} WHERE c.session_no = $1 AND ($2::bigint IS NULL OR c.number < $2)
                 ORDER BY c.number DESC LIMIT $3""",
             session.no,
             before,

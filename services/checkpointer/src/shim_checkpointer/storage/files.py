@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import orjson
-import zstandard
-
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import Manifest
+from shim_checkpointer.storage.packing import pack, unpack
 from shim_common.contracts.sessions import Snapshot
 from shim_common.db.database import Connection, Row
 
+_MANIFEST_LEVEL = 9
 _SELECT = "SELECT n.*, s.id AS session_id FROM snapshot n JOIN session s ON s.no = n.session_no"
 
 
@@ -29,10 +28,20 @@ class PostgresFiles:
         )
         return [row["h"] for row in rows]
 
+    async def hold(self) -> None:
+        """Let no clean-up begin until the transaction is over, so that contents found now stay."""
+        await self._connection.execute("LOCK TABLE snapshot IN ROW EXCLUSIVE MODE")
+
     async def put(self, sha256: bytes, size: int, at: datetime, key_no: int, body: bytes) -> None:
-        """Store a content."""
+        """Store a content, or note that it was sent again: the grace before a clean-up counts from then."""
         await self._connection.execute(
-            "INSERT INTO blob VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING", sha256, size, at, key_no, body
+            """INSERT INTO blob VALUES ($1, $2, $3, $4, $5)
+               ON CONFLICT (sha256) DO UPDATE SET stored_at = greatest(blob.stored_at, excluded.stored_at)""",
+            sha256,
+            size,
+            at,
+            key_no,
+            body,
         )
 
     async def get(self, sha256: bytes) -> tuple[int, bytes] | None:
@@ -52,7 +61,7 @@ class PostgresFiles:
             snapshot.position,
             snapshot.files,
             snapshot.bytes,
-            zstandard.ZstdCompressor(level=9).compress(orjson.dumps(manifest.document)),
+            pack(manifest.document, _MANIFEST_LEVEL),
         )
 
     async def snapshot(self, snapshot_id: UUID) -> Manifest | None:
@@ -60,8 +69,7 @@ class PostgresFiles:
         row = await self._connection.fetchrow(f"{_SELECT} WHERE n.id = $1", snapshot_id)
         if row is None:
             return None
-        document = orjson.loads(zstandard.ZstdDecompressor().decompress(row["manifest"]))
-        return Manifest(_snapshot(row), row["base"], document)
+        return Manifest(_snapshot(row), row["base"], unpack(row["manifest"]))
 
     async def snapshots(self, session: Kept, limit: int) -> list[Snapshot]:
         """Return snapshots, newest first."""

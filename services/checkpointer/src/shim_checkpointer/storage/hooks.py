@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-import orjson
-import zstandard
-
 from shim_checkpointer.domain.pending import COVERED_KINDS, Observation
 from shim_checkpointer.domain.session import Kept
+from shim_checkpointer.storage.packing import pack, unpack
 from shim_common.db.database import Connection, Row
 
 
@@ -24,7 +22,7 @@ class PostgresHooks:
             seen.at,
             seen.kind,
             seen.subject,
-            zstandard.ZstdCompressor(level=1).compress(orjson.dumps(seen.body)) if seen.body else None,
+            pack(seen.body) if seen.body else None,
         )
 
     async def uncovered(self, session: Kept) -> list[Observation]:
@@ -57,5 +55,5 @@ class PostgresHooks:
 
 
 def _observation(row: Row) -> Observation:
-    body = orjson.loads(zstandard.ZstdDecompressor().decompress(row["body"])) if row["body"] else {}
+    body = unpack(row["body"]) if row["body"] else {}
     return Observation(kind=row["kind"], subject=row["subject"], at=row["at"], body=body)

@@ -1,12 +1,17 @@
 """Entries: the fresh ones a row each, the old ones sealed in blocks."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
 from shim_checkpointer.domain import log
 from shim_checkpointer.domain.session import Kept
 from shim_common.contracts.sessions import SessionSource
-from shim_common.db.database import Connection
+from shim_common.db.database import Connection, Row
+from shim_common.kernel.errors import Conflict
+
+_THREAD_ABOVE = 64
+"""Entries from which reading goes on in a thread, so that other requests are not kept waiting."""
 
 
 class PostgresLog:
@@ -40,13 +45,13 @@ class PostgresLog:
         payloads: list[bytes] = []
         if after < session.sealed:
             blocks = await self._connection.fetch(
-                """SELECT first, body FROM block WHERE session_no = $1 AND last > $2 AND first <= $3 ORDER BY first""",
+                """SELECT first, last, body FROM block
+                   WHERE session_no = $1 AND last > $2 AND first <= $3 ORDER BY first""",
                 session.no,
                 after,
                 after + limit,
             )
-            for row in blocks:
-                payloads.extend(log.unseal(row["body"])[max(0, after - row["first"] + 1) :])
+            payloads = await asyncio.to_thread(_unsealed, blocks, after)
         room = limit - len(payloads)
         if room > 0:
             rows = await self._connection.fetch(
@@ -55,7 +60,7 @@ class PostgresLog:
                 after + len(payloads),
                 room,
             )
-            payloads.extend(log.unpack(row["body"]) for row in rows)
+            payloads += await asyncio.to_thread(_unpacked, rows) if len(rows) > _THREAD_ABOVE else _unpacked(rows)
         return payloads[:limit]
 
     async def sealed(self, session: Kept) -> list[bytes]:
@@ -91,3 +96,18 @@ class PostgresLog:
             "SELECT file, stored_to FROM source WHERE session_no = $1 ORDER BY file", session.no
         )
         return [SessionSource(file=row["file"], end=row["stored_to"]) for row in rows]
+
+
+def _unpacked(rows: Sequence[Row]) -> list[bytes]:
+    return [log.unpack(row["body"]) for row in rows]
+
+
+def _unsealed(blocks: Sequence[Row], after: int) -> list[bytes]:
+    return [entry for row in blocks for entry in _entries_of(row)[max(0, after - row["first"] + 1) :]]
+
+
+def _entries_of(block: Row) -> list[bytes]:
+    entries = log.unseal(block["body"])
+    if len(entries) != block["last"] - block["first"] + 1:
+        raise Conflict("a sealed block holds another number of entries than it should", code="integrity")
+    return entries

@@ -3,15 +3,18 @@
 from datetime import datetime
 
 import orjson
-import zstandard
 
 from shim_checkpointer.domain.digest import Digest
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import SessionFilter
+from shim_checkpointer.storage.packing import pack, unpack
 from shim_common.contracts.sessions import ProcessRef, SessionState, ToolProcess
 from shim_common.db.database import Connection, Row
+from shim_common.kernel.errors import Conflict
 
 _SELECT = "SELECT s.*, p.* FROM session s JOIN progress p ON p.session_no = s.no"
+_LOCKED = " FOR UPDATE"
+"""Both rows: of one that is not locked, whoever had to wait for the lock would see what stood there before."""
 
 
 class PostgresSessions:
@@ -21,10 +24,18 @@ class PostgresSessions:
         self._connection = connection
 
     async def find(self, sid: str, *, lock: bool = False) -> Kept | None:
-        """Return the session with this id, SHIM's or the client's own."""
-        column = "s.id" if sid.startswith("ses_") else "s.client_session_id"
+        """Return the session with this id, SHIM's or the client's own (some clients' ids begin like ours)."""
         row = await self._connection.fetchrow(
-            f"{_SELECT} WHERE {column} = $1 ORDER BY s.no DESC LIMIT 1 {'FOR UPDATE OF p' if lock else ''}", sid
+            f"{_SELECT} WHERE s.id = $1 OR s.client_session_id = $1"
+            f" ORDER BY s.id = $1 DESC, s.no DESC LIMIT 1{_LOCKED if lock else ''}",
+            sid,
+        )
+        return None if row is None else _kept(row)
+
+    async def of_client(self, client: str, client_session_id: str) -> Kept | None:
+        """Return and lock a client's session."""
+        row = await self._connection.fetchrow(
+            f"{_SELECT} WHERE s.client_session_id = $1 AND s.client = $2{_LOCKED}", client_session_id, client
         )
         return None if row is None else _kept(row)
 
@@ -56,7 +67,7 @@ class PostgresSessions:
             no,
             session.last_seen_at,
             session.head,
-            _packed(session.digest),
+            pack(session.digest),
         )
         return True
 
@@ -82,10 +93,10 @@ class PostgresSessions:
             session.process.pid if session.process else None,
             session.process.created if session.process else None,
             session.hooked_at,
-            _packed(session.digest),
+            pack(session.digest),
             orjson.dumps(session.risk) if session.risk else None,
             orjson.dumps([process.model_dump() for process in session.processes]) if session.processes else None,
-            _packed(session.bundle) if session.bundle else None,
+            pack(session.bundle) if session.bundle else None,
             session.fresh_bytes,
             session.raised,
         )
@@ -130,9 +141,10 @@ class PostgresSessions:
         return [row["id"] for row in rows]
 
     async def of_process(self, client: str, pid: int, but: str) -> Kept | None:
-        """Return the newest active session of this client process, other than the one named."""
+        """Return the newest session of this client process that is active or was cleared, other than the one named."""
         row = await self._connection.fetchrow(
-            f"""{_SELECT} WHERE s.client = $1 AND p.pid = $2 AND s.client_session_id <> $3 AND s.state = 'active'
+            f"""{_SELECT} WHERE s.client = $1 AND p.pid = $2 AND s.client_session_id <> $3
+                  AND (s.state = 'active' OR s.end_reason = 'clear')
                 ORDER BY p.last_seen_at DESC LIMIT 1""",
             client,
             pid,
@@ -149,15 +161,14 @@ class PostgresSessions:
         await self._connection.execute("DELETE FROM session WHERE no = $1", session.no)
 
 
-def _packed(value: object) -> bytes:
-    return zstandard.ZstdCompressor(level=1).compress(orjson.dumps(value))
-
-
-def _unpacked(body: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(body)
-
-
 def _kept(row: Row) -> Kept:
+    try:
+        return _read(row)
+    except (ValueError, TypeError) as error:
+        raise Conflict(f"what is stored of session {row['id']} is damaged", code="integrity") from error
+
+
+def _read(row: Row) -> Kept:
     processes = orjson.loads(row["processes"]) if row["processes"] else []
     return Kept(
         no=row["no"],
@@ -186,8 +197,8 @@ def _kept(row: Row) -> Kept:
         transcript_bytes=row["transcript_bytes"],
         process=ProcessRef(pid=row["pid"], created=row["pid_created"]) if row["pid"] else None,
         hooked_at=row["hooked_at"],
-        digest=Digest.from_json(orjson.loads(_unpacked(row["digest"]))),
+        digest=Digest.from_json(unpack(row["digest"])),
         risk=orjson.loads(row["risk"]) if row["risk"] else None,
         processes=[ToolProcess(**process) for process in processes],
-        bundle=orjson.loads(_unpacked(row["bundle"])) if row["bundle"] else None,
+        bundle=unpack(row["bundle"]) if row["bundle"] else None,
     )

@@ -69,6 +69,12 @@ class PostgresStore:
         self._committed = committed
 
     @asynccontextmanager
+    async def look(self) -> AsyncIterator[PostgresUnit]:
+        """Open a transaction that only reads: everything in it is of one moment."""
+        async with self._database.snapshot() as connection:
+            yield PostgresUnit(connection)
+
+    @asynccontextmanager
     async def begin(self) -> AsyncIterator[PostgresUnit]:
         """Open a transaction: committed at the end, or nothing of it happened."""
         async with self._database.transaction() as connection:

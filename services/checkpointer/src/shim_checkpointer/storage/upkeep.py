@@ -2,10 +2,8 @@
 
 from datetime import datetime
 
-import orjson
-import zstandard
-
 from shim_checkpointer.domain.session import Kept
+from shim_checkpointer.storage.packing import unpack
 from shim_checkpointer.storage.sessions import PostgresSessions
 from shim_common.db import outbox
 from shim_common.db.database import Connection, Database
@@ -58,15 +56,17 @@ class PostgresUpkeep:
                             + coalesce((SELECT sum(octet_length(body)) FROM block), 0)
                             + coalesce((SELECT sum(octet_length(body)) FROM entry), 0)
                             + coalesce((SELECT sum(octet_length(manifest)) FROM snapshot), 0)
-                            + pg_total_relation_size('outbox') + pg_total_relation_size('observation')"""
+                            + coalesce((SELECT sum(octet_length(body)) FROM observation), 0)
+                            + coalesce((SELECT sum(octet_length(data)) FROM outbox), 0)"""
                 )
             )
 
     async def oldest_over(self) -> Kept | None:
-        """Return the session that has been over for the longest."""
+        """Return the session that has been over for the longest, one that was interrupted only after all others."""
         async with self._database.connection() as connection:
             sid = await connection.fetchval(
-                "SELECT id FROM session WHERE state <> 'active' ORDER BY ended_at NULLS FIRST LIMIT 1"
+                """SELECT id FROM session WHERE state <> 'active'
+                   ORDER BY state = 'interrupted', ended_at NULLS FIRST LIMIT 1"""
             )
             return None if sid is None else await PostgresSessions(connection).find(sid)
 
@@ -76,7 +76,7 @@ async def _named_blobs(connection: Connection) -> set[bytes]:
     await connection.execute("LOCK TABLE snapshot IN SHARE MODE")
     used: set[bytes] = set()
     async for row in connection.cursor("SELECT manifest FROM snapshot"):
-        document = orjson.loads(zstandard.ZstdDecompressor().decompress(row["manifest"]))
+        document = unpack(row["manifest"])
         used.update(bytes.fromhex(ref["sha256"]) for ref in document["files"])
         if document["diff"]:
             used.add(bytes.fromhex(document["diff"]))

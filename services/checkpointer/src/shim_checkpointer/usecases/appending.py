@@ -7,6 +7,7 @@ due, and writes the events. Answered means committed.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from shim_checkpointer.domain import log, triggers
 from shim_checkpointer.domain.digest import call_id, is_no_outcome, plain_text
@@ -21,6 +22,7 @@ from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event
 from shim_common.contracts.sessions import Appended, AppendEntries, EntryKind, NewEntry, SourceSpan, Trigger
 from shim_common.kernel.clock import aware
+from shim_common.kernel.errors import Unprocessable
 
 _THREAD_ABOVE = 64
 """Entries from which a batch is redacted in a thread, so that other requests are not kept waiting."""
@@ -48,7 +50,10 @@ class Appending:
 
         Raises:
             NotFound: there is no such session.
+            Unprocessable: the source's end lies before its start.
         """
+        if command.source is not None and command.source.end < command.source.start:
+            raise Unprocessable("the end of the source lies before its start", code="bad_span")
         prepared = await self._prepare(command.entries)
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
@@ -72,7 +77,7 @@ class Appending:
         if fresh:
             await self._extend(unit, session, fresh)
         session.last_seen_at = self._context.clock.now()
-        if session.hooked_at is None:
+        if _log_is_ahead(session):
             session.turn_open = session.digest.turn_open
         session.model = session.digest.model or session.model
         session.client_version = session.digest.client_version or session.client_version
@@ -125,14 +130,19 @@ class Appending:
 
     async def _checkpoint_if_due(self, unit: Unit, session: Kept, actor: str, events: list[Event]) -> str | None:
         every = int(self._context.parameters.value("checkpoint_every", session.chain_id))
-        finished = session.digest.tool_calls - len(session.digest.open_calls)
         risk_up = any(event.type == "signal.raised" and event.data.get("name") == "risk" for event in events)
-        if not risk_up and not triggers.due(finished, session.checkpointed_calls, every):
+        if not risk_up and not triggers.due(session.digest.finished_calls, session.checkpointed_calls, every):
             return None
         trigger = Trigger.RISK if risk_up else Trigger.TOOL_CALLS
         checkpoint, event = await make_checkpoint(self._context, unit, session, trigger, actor)
         events.append(event)
         return checkpoint.id
+
+
+def _log_is_ahead(session: Kept) -> bool:
+    """Whether the log knows better than the hooks where the turn stands: it does where hooks were missed."""
+    turn_at = session.digest.turn_at
+    return session.hooked_at is None or (turn_at is not None and datetime.fromisoformat(turn_at) > session.hooked_at)
 
 
 def covered_by(entry: LogEntry) -> list[str]:

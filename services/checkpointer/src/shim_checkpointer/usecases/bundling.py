@@ -13,9 +13,7 @@ from shim_common.contracts.sessions import PendingCall, SessionState
 _END_OF_TURN = ("Stop", "StopFailure")
 
 
-async def build_bundle(
-    unit: Unit, session: Kept, standing: Standing | None = None
-) -> tuple[str, list[PendingCall]]:
+async def build_bundle(unit: Unit, session: Kept, standing: Standing | None = None) -> tuple[str, list[PendingCall]]:
     """Return the bundle as of now and the calls that were in flight; how the session stands, unless it is said."""
     seen = await unit.hooks.uncovered(session) if session.hooked_at is not None else []
     digest = session.digest

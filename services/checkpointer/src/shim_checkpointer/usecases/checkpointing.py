@@ -19,7 +19,7 @@ async def make_checkpoint(
     at = context.clock.now()
     size = session.fresh_bytes
     session.checkpoints += 1
-    session.checkpointed_calls = session.digest.tool_calls
+    session.checkpointed_calls = session.digest.finished_calls
     session.fresh_bytes = 0
     await unit.checkpoints.add(session, uuid_of(checkpoint_id), at, trigger, note)
     checkpoint = Checkpoint(

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -10,7 +11,6 @@ from shim_checkpointer.ports import Manifest, Unit
 from shim_checkpointer.usecases.checkpointing import uuid_of
 from shim_checkpointer.usecases.context import Context, Once, once, session_of
 from shim_checkpointer.usecases.hooking import Snapshots
-from shim_common.contracts.base import JsonObject
 from shim_common.contracts.sessions import FileRef, NewSnapshot, Snapshot, SnapshotFiles
 from shim_common.kernel.errors import NotFound, Unprocessable
 
@@ -64,7 +64,7 @@ class Filing:
 
         Raises:
             NotFound: there is no such session or base.
-            Unprocessable: a path leaves the project, or a content is missing.
+            Unprocessable: a path leaves the project, a content is missing, or the base cannot be built on.
         """
         for ref in command.files:
             _check_path(ref.path)
@@ -83,6 +83,7 @@ class Filing:
 
     async def _store(self, unit: Unit, sid: str, command: NewSnapshot) -> Snapshot:
         session = await session_of(unit, sid)
+        await unit.files.hold()
         wanted = {ref.sha256 for ref in command.files if ref.link is None} | ({command.diff} if command.diff else set())
         missing = await unit.files.missing([bytes.fromhex(sha) for sha in wanted])
         if missing:
@@ -90,8 +91,9 @@ class Filing:
                 f"{len(missing)} contents are not stored yet, the first is {missing[0].hex()}; send them first",
                 code="blobs_missing",
             )
-        base = await self._files(unit, command.base) if command.base else {}
-        files = _applied(base, command)
+        base = await self._chain(unit, command.base) if command.base else []
+        _check_base(session.id, base)
+        files = _applied(_files_of(base), command)
         snapshot = Snapshot(
             id=self._context.ids.new("snp"),
             session_id=session.id,
@@ -121,9 +123,9 @@ class Filing:
         Raises:
             NotFound: there is no such snapshot.
         """
-        async with self._context.store.begin() as unit:
+        async with self._context.store.look() as unit:
             manifest = await _manifest(unit, snapshot_id)
-            files = await self._files(unit, snapshot_id)
+            files = _files_of(await self._chain(unit, snapshot_id))
         document = manifest.document
         return SnapshotFiles(
             snapshot=manifest.snapshot,
@@ -136,24 +138,34 @@ class Filing:
             skipped=document["skipped"],
         )
 
-    async def _files(self, unit: Unit, snapshot_id: str) -> dict[str, FileRef]:
-        """Return every file of a snapshot by applying its changes to those of its base."""
-        chain: list[JsonObject] = []
+    async def _chain(self, unit: Unit, snapshot_id: str) -> list[Manifest]:
+        """Return a snapshot and those that it is a change to, newest first."""
+        chain: list[Manifest] = []
         wanted: str | None = snapshot_id
         while wanted is not None:
-            manifest = await _manifest(unit, wanted)
-            chain.append(manifest.document)
-            if len(chain) > _LONGEST_CHAIN:
-                raise Unprocessable(
-                    "too many changes stand on one another; send the whole manifest", code="base_too_far"
-                )
-            wanted = _snapshot_id(manifest.base)
-        files: dict[str, FileRef] = {}
-        for document in reversed(chain):
-            for path in document["removed"]:
-                files.pop(path, None)
-            files.update({ref["path"]: FileRef(**ref) for ref in document["files"]})
-        return files
+            chain.append(await _manifest(unit, wanted))
+            wanted = _snapshot_id(chain[-1].base)
+        return chain
+
+
+def _files_of(chain: Sequence[Manifest]) -> dict[str, FileRef]:
+    """Return every file of a snapshot by applying its changes to those of its base."""
+    files: dict[str, FileRef] = {}
+    for manifest in reversed(chain):
+        for path in manifest.document["removed"]:
+            files.pop(path, None)
+        files.update({ref["path"]: FileRef(**ref) for ref in manifest.document["files"]})
+    return files
+
+
+def _check_base(session_id: str, chain: Sequence[Manifest]) -> None:
+    if len(chain) >= _LONGEST_CHAIN:
+        raise Unprocessable("too many changes stand on one another; send the whole manifest", code="base_too_far")
+    if any(manifest.snapshot.session_id != session_id for manifest in chain):
+        raise Unprocessable(
+            "the base belongs to another session, with which it would go; send the whole manifest",
+            code="base_of_other_session",
+        )
 
 
 def _applied(base: dict[str, FileRef], command: NewSnapshot) -> dict[str, FileRef]:

@@ -29,7 +29,7 @@ class Foreseeing:
     async def step(self, unit: Unit, session: Kept, fresh: Sequence[LogEntry]) -> RiskReport | None:
         """Take entries in; return the risk as of now, judged once for all of them. The caller saves the session."""
         kept = session.risk or {}
-        state = SessionRisk.from_json(kept["state"]) if kept else SessionRisk()
+        state = _state_of(kept)
         last_call: str | None = kept.get("last_call")
         seen = list(observations(fresh, last_call))
         if not seen:
@@ -74,6 +74,14 @@ class Foreseeing:
         book = self._model.book.observe(state.key, state.evidence_of(seen))
         await unit.save_risk_book({"book": book.to_json()})
         self._model = self._model.with_book(book)
+
+
+def _state_of(kept: JsonObject) -> SessionRisk:
+    """Return the risk's state; a fresh one where another version of SHIM wrote it, which few calls make good."""
+    try:
+        return SessionRisk.from_json(kept["state"])
+    except (KeyError, ValueError):
+        return SessionRisk()
 
 
 def observations(entries: Iterable[LogEntry], last_call: str | None) -> Iterator[tuple[str | None, Observation]]:

@@ -26,7 +26,7 @@ class Recovering:
             BadInput: neither is named.
             NotFound: there is no such session.
         """
-        async with self._context.store.begin() as unit:
+        async with self._context.store.look() as unit:
             if sid is not None:
                 return await self._answer(unit, await session_of(unit, sid), [])
             if project is None:

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from shim_checkpointer.domain.interruption import state_after_end
-from shim_checkpointer.domain.session import Kept
+from shim_checkpointer.domain.session import Kept, is_same_process
 from shim_checkpointer.ports import SessionFilter, Unit
 from shim_checkpointer.usecases.bundling import refresh_bundle
 from shim_checkpointer.usecases.checkpointing import make_checkpoint
@@ -15,11 +15,13 @@ from shim_common.contracts.sessions import (
     Heartbeat,
     NewSession,
     ProcessExit,
+    ProcessRef,
     Session,
     SessionSource,
     SessionState,
     Trigger,
 )
+from shim_common.kernel.errors import Conflict
 
 PROCESS_EXIT = "process_exit"
 HEARTBEAT_LAPSED = "heartbeat_lapsed"
@@ -45,14 +47,21 @@ class SessionLife:
         return answer
 
     async def find_or_create(self, unit: Unit, command: NewSession, actor: str) -> tuple[Kept, bool]:
-        """Return the session of a client id, and whether it was made now."""
-        known = await unit.sessions.find(command.client_session_id, lock=True)
-        if known is not None and known.client == command.client:
+        """Return the session of a client id, and whether it was made now.
+
+        Raises:
+            Conflict: it is being deleted at this moment.
+        """
+        known = await unit.sessions.of_client(command.client, command.client_session_id)
+        if known is not None:
             return known, False
         parent = await unit.sessions.find(command.continues) if command.continues else None
         session = self._new(command, parent)
         if not await unit.sessions.create(session):
-            return await session_of(unit, command.client_session_id, lock=True), False
+            known = await unit.sessions.of_client(command.client, command.client_session_id)
+            if known is None:
+                raise Conflict("the session is being deleted; try again", code="session_deleted")
+            return known, False
         started = self._context.event(
             "session.started", session, actor, client=session.client, client_version=session.client_version
         )
@@ -108,11 +117,11 @@ class SessionLife:
             session.transcript_bytes = beat.transcript_bytes or session.transcript_bytes
             events: list[Event] = []
             if beat.process is not None:
-                session.process = beat.process
-                session.last_seen_at = self._context.clock.now()
-                if session.state is SessionState.INTERRUPTED and session.end_reason == HEARTBEAT_LAPSED:
+                if _is_back(session, beat.process):
                     session.revive()
                     events.append(self._context.event("session.resumed", session, actor, reason="heartbeat"))
+                session.process = beat.process
+                session.last_seen_at = self._context.clock.now()
                 events += await self._signalling.judge(unit, session, [], actor)
             await unit.sessions.save(session)
             await unit.publish(events)
@@ -126,12 +135,21 @@ class SessionLife:
         """
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
-            ours = session.process is None or session.process == exit_.process
-            if ours and session.state is SessionState.ACTIVE:
-                session.processes = exit_.tool_processes
-                await self.stop(unit, session, PROCESS_EXIT, actor, exit_code=exit_.exit_code)
+            if session.process is None or is_same_process(session.process, exit_.process):
+                await self._on_exit(unit, session, exit_, actor)
         self._context.ring()
         return session.public()
+
+    async def _on_exit(self, unit: Unit, session: Kept, exit_: ProcessExit, actor: str) -> None:
+        session.process = exit_.process
+        session.processes = exit_.tool_processes
+        if session.state is SessionState.ACTIVE:
+            await self.stop(unit, session, PROCESS_EXIT, actor, exit_code=exit_.exit_code)
+            return
+        if session.end_reason == HEARTBEAT_LAPSED:
+            session.end_reason = PROCESS_EXIT
+        await refresh_bundle(unit, session)
+        await unit.sessions.save(session)
 
     async def end(self, sid: str, command: EndSession, actor: str) -> Session:
         """End a session on purpose.
@@ -168,17 +186,28 @@ class SessionLife:
         events.append(self._context.event(f"session.{state.value}", session, actor, reason=reason, exit_code=exit_code))
         await unit.publish(events)
 
-    async def delete(self, sid: str, actor: str) -> None:
-        """Remove everything stored of a session, and write down that it was done.
+    async def delete(self, sid: str, actor: str, *, even_active: bool = True) -> bool:
+        """Remove everything stored of a session, and write down that it was done; False if it was spared.
 
         Raises:
             NotFound: there is no such session.
         """
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
+            if session.state is SessionState.ACTIVE and not even_active:
+                return False
             await unit.sessions.delete(session)
             before = {"client": session.client, "project": session.project, "entries": session.position}
             await unit.audit(actor, "session.deleted", session.id, self._context.clock.now(), before)
+        return True
+
+
+def _is_back(session: Kept, process: ProcessRef) -> bool:
+    """Whether a beat shows that a session that was over goes on: it was only silent, or has another process now."""
+    if session.state is SessionState.ACTIVE:
+        return False
+    is_another = session.process is not None and not is_same_process(session.process, process)
+    return is_another or session.end_reason == HEARTBEAT_LAPSED
 
 
 def normal_project(path: str) -> str:

@@ -67,7 +67,7 @@ class Signalling:
         return signals.measure(
             session.digest,
             started_at=session.started_at,
-            now=self._context.clock.now(),
+            now=session.ended_at or self._context.clock.now(),
             transcript_bytes=session.transcript_bytes,
         )
 

@@ -1,5 +1,6 @@
 """Reading logs and checkpoints back, and proving them whole."""
 
+import asyncio
 from collections.abc import Sequence
 
 from pydantic import BaseModel
@@ -7,6 +8,7 @@ from pydantic import BaseModel
 from shim_checkpointer.domain import log
 from shim_checkpointer.domain.digest import Digest, fold
 from shim_checkpointer.domain.pending import pending_calls
+from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import Unit
 from shim_checkpointer.usecases.bundling import build_bundle
 from shim_checkpointer.usecases.checkpointing import make_checkpoint, uuid_of
@@ -19,7 +21,7 @@ from shim_common.contracts.sessions import (
     NewCheckpoint,
     TaskState,
 )
-from shim_common.kernel.errors import NotFound
+from shim_common.kernel.errors import Conflict, NotFound
 
 
 class Viewing:
@@ -35,7 +37,7 @@ class Viewing:
             NotFound: there is no such session.
             Conflict: a stored entry is damaged.
         """
-        async with self._context.store.begin() as unit:
+        async with self._context.store.look() as unit:
             payloads = await unit.log.read(await session_of(unit, sid), after, limit)
         return [_entry(after + offset, payload) for offset, payload in enumerate(payloads, start=1)]
 
@@ -45,20 +47,16 @@ class Viewing:
         Raises:
             NotFound: there is no such session.
         """
-        async with self._context.store.begin() as unit:
+        async with self._context.store.look() as unit:
             session = await session_of(unit, sid)
-            payloads = await unit.log.read(session, 0, session.position)
+            try:
+                payloads = await unit.log.read(session, 0, session.position)
+            except Conflict as error:
+                return _verdict(session, session.position, session.head, error.detail)
         head = log.advance(log.GENESIS, payloads)
         whole = head == session.head and len(payloads) == session.position
-        return Integrity(
-            session_id=session.id,
-            entries=len(payloads),
-            head=head.hex(),
-            verified=whole,
-            detail="every hash matches"
-            if whole
-            else f"the log should have {session.position} entries and another head",
-        )
+        trouble = None if whole else f"the log should have {session.position} entries and another head"
+        return _verdict(session, len(payloads), head, trouble)
 
     async def make(self, sid: str, command: NewCheckpoint, actor: str, request: Once | None) -> tuple[int, bytes]:
         """Make a checkpoint on demand.
@@ -98,13 +96,13 @@ class Viewing:
             NotFound: there is no such checkpoint.
             Conflict: a stored entry is damaged.
         """
-        async with self._context.store.begin() as unit:
+        async with self._context.store.look() as unit:
             checkpoint = await self._find(unit, checkpoint_id)
             session = await session_of(unit, checkpoint.session_id)
             payloads = await unit.log.read(session, 0, checkpoint.position)
             is_newest = checkpoint.position == session.position
             seen = await unit.hooks.uncovered(session) if is_newest else []
-        digest = fold(log.decode(payload) for payload in payloads)
+        digest = await asyncio.to_thread(_folded, payloads)
         verified = log.advance(log.GENESIS, payloads).hex() == checkpoint.head
         pending = pending_calls(digest.open_calls, seen, session.processes if is_newest else [], digest.settled_at)
         return CheckpointState(
@@ -130,6 +128,20 @@ class Viewing:
         return found
 
 
+def _folded(payloads: Sequence[bytes]) -> Digest:
+    return fold(log.decode(payload) for payload in payloads)
+
+
+def _verdict(session: Kept, entries: int, head: bytes, trouble: str | None) -> Integrity:
+    return Integrity(
+        session_id=session.id,
+        entries=entries,
+        head=head.hex(),
+        verified=trouble is None,
+        detail=trouble or "every hash matches",
+    )
+
+
 def _entry(position: int, payload: bytes) -> Entry:
     entry = log.decode(payload)
     return Entry(
@@ -144,15 +156,10 @@ def _entry(position: int, payload: bytes) -> Entry:
 
 def _task(digest: Digest) -> TaskState:
     stated = digest.stated
-    progress = stated.get("progress")
     return TaskState(
         operation=stated.get("operation") or (digest.prompts[-1][1] if digest.prompts else None),
         phase=stated.get("phase"),
-        progress=progress if isinstance(progress, (int, float)) and 0 <= progress <= 1 else None,
-        blockers=_texts(stated.get("blockers")),
+        progress=stated.get("progress"),
+        blockers=stated.get("blockers", []),
         todos=digest.todos,
     )
-
-
-def _texts(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else []

@@ -13,8 +13,8 @@ CREATE TABLE session (
   client varchar NOT NULL, client_session_id varchar NOT NULL, client_version varchar, model varchar,
   project varchar NOT NULL, state varchar NOT NULL,
   started_at timestamptz NOT NULL, ended_at timestamptz, end_reason varchar);
-CREATE UNIQUE INDEX session_client_key ON session (client, client_session_id);
-CREATE INDEX session_project ON session (project);
+CREATE UNIQUE INDEX session_client_key ON session (client_session_id, client);
+CREATE INDEX session_project ON session USING hash (project);
 CREATE INDEX session_state ON session (state) WHERE state <> 'ended';
 
 CREATE TABLE progress (

@@ -72,7 +72,6 @@ async def serving(app: ASGIApp, address: str, protocol: type[GuardedProtocol] = 
     finally:
         one.should_exit = True
         await task
-        Path(urlsplit(address).path).unlink(missing_ok=True)
 
 
 @asynccontextmanager
