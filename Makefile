@@ -49,8 +49,11 @@ lint: install ## Check style, types and import rules
 format: install ## Put the code into its one form
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-test: lint ## Run everything that a change has to pass
-	@$(BIN)/python -m pytest
+MAIN_JOB := tests/stack/test_zz_main_job.py
+
+test: lint ## Run everything that a change has to pass; the main job on real input comes last
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --ignore $(MAIN_JOB)
+	@$(BIN)/python -m pytest $(MAIN_JOB)
 
 lock: ## Write requirements.lock anew from the pyproject files
 	@uv=$$(command -v uv || echo $(UV)); $$uv lock --quiet && $$uv export --quiet --all-packages --all-groups --no-emit-workspace \

@@ -11,7 +11,7 @@ from harness.journal import Journal
 from harness.scene import Scene, Staging
 from harness.script import Fault, Point, Trouble, says
 from harness.stack import Stack
-from harness.told import Given, Told, complaints, unsaid
+from harness.told import Given, Told, complaints, unread, unsaid
 from harness.transcript import texts
 from kills import ALONE, BOUNDARIES, VERSIONS, Kill, deal
 
@@ -54,8 +54,9 @@ async def settled(s: Scene, journal: Journal, run: Run) -> Given:
 
     async def ask() -> list[str]:
         given.append(await s.given(run.session_id))
+        told = Told.by(journal.of(run.session_id))
         running = {process.pid for process in run.tool_processes()}
-        return complaints(Told.by(journal.of(run.session_id)), given[-1], running)
+        return [*complaints(told, given[-1], running), *unread(s.home.transcript(run.session_id), given[-1])]
 
     try:
         await until_quiet(ask)

@@ -7,5 +7,5 @@ from collections.abc import Callable
 async def eventually(holds: Callable[[], object], seconds: float = 5.0) -> None:
     """Return as soon as it holds; TimeoutError where that takes too long."""
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - nothing sets an event there
+        while not holds():
             await asyncio.sleep(0.005)

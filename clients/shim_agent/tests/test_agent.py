@@ -15,7 +15,7 @@ from shim_agent.app import Agent
 from shim_agent.connections import connect, connections_file, disconnect
 from shim_agent.processes.identity import reference
 from shim_agent.settings import AgentSettings
-from shim_agent.status import AgentStatus, read_status
+from shim_agent.status import AgentStatus, SessionStatus, read_status
 from shim_common.contracts.sessions import ProcessRef
 from shim_common.kernel.clock import SystemClock
 
@@ -43,6 +43,16 @@ def status(home: Path) -> AgentStatus:
     return found
 
 
+def reached(home: Path) -> bool:
+    found = read_status(home)
+    return found is not None and found.problem is None
+
+
+def followed(home: Path) -> list[SessionStatus]:
+    found = read_status(home)
+    return [session for connection in found.connections for session in connection.sessions] if found else []
+
+
 @asynccontextmanager
 async def running(home: Path, url: str) -> AsyncIterator[None]:
     """The whole agent, quicker than usual, cancelled at the end as at SIGTERM."""
@@ -65,7 +75,7 @@ async def test_nothing_is_looked_at_before_it_is_connected(
     transcript(config_dir).write_bytes(line(S))
     stand_ins.start().write_record(config_dir, S)
     async with running(home, api.url):
-        await eventually(lambda: read_status(home) and status(home).problem is None)
+        await eventually(lambda: reached(home))
         await api.emit("session.started", api.open(session_id(), "/p"))
         await api.until(lambda: any(path.startswith("/v1/sessions/") for _, path in api.requests))
         assert {path for _, path in api.requests} <= {"/v1/events/stream", "/v1/sessions/ses_1"}
@@ -92,7 +102,7 @@ async def test_a_checkpoint_is_followed_by_a_snapshot_of_the_project(
     transcript(config_dir).write_bytes(edit)
     async with running(home, api.url):
         await api.until(lambda: S in api.sessions and api.sessions[S].entries)
-        await eventually(lambda: status(home).problem is None)
+        await eventually(lambda: reached(home))
         await api.emit("checkpoint.created", api.sessions[S])
         await api.until(lambda: api.snapshots)
         manifest = next(iter(api.snapshots.values()))
@@ -131,7 +141,7 @@ async def test_a_crash_is_told_and_everything_it_left_is_kept(
     write(project, {"a.py": "1"})
     async with running(home, api.url):
         await api.until(lambda: S in api.sessions and api.sessions[S].beats)
-        await eventually(lambda: [one.pid for one in status(home).connections[0].sessions] == [client.pid])
+        await eventually(lambda: [one.pid for one in followed(home)] == [client.pid])
         with transcript(config_dir).open("ab") as file:
             file.write(last.rstrip())
         client.kill()
@@ -148,7 +158,7 @@ async def test_a_session_that_hooks_opened_is_watched_from_its_start(
     connect(home, "claude-code", config_dir, LONG_AGO)
     client = stand_ins.start()
     async with running(home, api.url):
-        await eventually(lambda: read_status(home) and status(home).problem is None)
+        await eventually(lambda: reached(home))
         await eventually(lambda: status(home).connections)
         session = api.open(S, "/p", reference(client.process))
         await api.emit("session.started", session)
@@ -176,9 +186,8 @@ async def test_the_status_says_how_it_stands_and_nothing_of_the_conversation(
     async with running(home, api.url):
         await api.until(lambda: S in api.sessions and api.sessions[S].entries)
         await api.emit("checkpoint.created", api.open(broken, "/"))
-        await eventually(lambda: status(home).connections and status(home).connections[0].sessions)
-        await eventually(lambda: status(home).connections[0].sessions[0].hooks_missing)
-        session = status(home).connections[0].sessions[0]
+        await eventually(lambda: [one.hooks_missing for one in followed(home)] == [True])
+        (session,) = followed(home)
         assert session.counts == {"lines": 32, "entries": 31, "damaged": 1, "damaged_not_json": 1, "appended": 31}
     assert "secret" not in (home / "agent-status.json").read_text()
     assert (home / "agent-status.json").stat().st_mode & 0o777 == 0o600
@@ -189,7 +198,7 @@ async def test_a_refused_project_is_in_the_status(api: FakeApi, home: Path, conf
     transcript(config_dir).write_bytes(line(S, cwd="/"))
     async with running(home, api.url):
         await api.until(lambda: S in api.sessions and api.sessions[S].entries)
-        await eventually(lambda: status(home).problem is None)
+        await eventually(lambda: reached(home))
         await api.emit("checkpoint.created", api.sessions[S])
         await eventually(lambda: "home folder" in status(home).refused_projects.get("/", ""))
 
@@ -216,7 +225,7 @@ async def test_shim_coming_and_going_is_survived(home: Path, config_dir: Path) -
                 with transcript(config_dir).open("ab") as file:
                     file.write(line(S))
                 await api.until(lambda: stored(api) == keys(transcript(config_dir).read_bytes()))
-                await eventually(lambda: status(home).problem is None)
+                await eventually(lambda: reached(home))
             await eventually(lambda: status(home).problem)
 
 

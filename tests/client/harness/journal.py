@@ -57,7 +57,8 @@ def listen() -> socket.socket:
 class Journal:
     """The stand-in: `async with Journal(stack.url, door) as journal`, with hooks connected to the door's port.
 
-    `acknowledged` grows as SHIM answers with success, `refused` with its other answers.
+    `acknowledged` grows as SHIM answers with success, `refused` with its other answers to whole payloads: a client that
+    dies while it starts a hook leaves it with half of one, or none.
     """
 
     def __init__(self, url: str, door: socket.socket) -> None:
@@ -104,7 +105,7 @@ class Journal:
             answer = await response.read()
             if response.ok:
                 self._write(Acknowledged(event, json.loads(body), json.loads(answer or b"{}")))
-            else:
+            elif _is_json(body):
                 self.refused.append(f"{event}: {response.status} {answer.decode(errors='replace')}")
             return web.Response(status=response.status, body=answer, content_type=response.content_type)
 
@@ -118,3 +119,11 @@ class Journal:
             asyncio.get_running_loop().call_later(strike.late, strike.kill)
         else:
             strike.kill()
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True

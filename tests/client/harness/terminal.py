@@ -26,14 +26,15 @@ CONTROL = re.compile(
 
 
 class Terminal:
-    """An interactive client: `async with Terminal(client) as screen`.
+    """An interactive client: `async with Terminal(client, *flags) as screen`.
 
     What it printed is kept without control sequences and without blanks, since the client draws some of them by
     moving the cursor; so are the texts it is compared with.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *flags: str) -> None:
         self._client = client
+        self._flags = flags
         self._raw = b""
         self._grown = asyncio.Event()
         self._terminal = -1
@@ -46,6 +47,7 @@ class Terminal:
         self._process = await create_subprocess_exec(
             str(self._client.installation.executable),
             *PERMISSIONS,
+            *self._flags,
             cwd=self._client.home.project,
             env=self._client.environment({"TERM": "xterm-256color"}),
             stdin=inner,

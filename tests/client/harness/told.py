@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from shim_common.contracts.sessions import Entry, Recovery, Session, SessionState
 
 from .journal import Acknowledged
-from .transcript import blocks, texts
+from .transcript import blocks, messages, texts
 
 Json = dict[str, Any]
 
@@ -90,6 +91,13 @@ class Given:
 def complaints(told: Told, given: Given, running: Set[int]) -> list[str]:
     """Return what is missing or wrong; `running` are the pids of the tool processes that are alive."""
     return [*_lost(told, given), *_misjudged(told, given, running)]
+
+
+def unread(transcript: Path | None, given: Given) -> list[str]:
+    """Return the messages of a transcript, by their ids, that the log has not got."""
+    written = [line["uuid"] for line in messages(transcript)] if transcript else []
+    stored = {entry.key for entry in given.entries}
+    return [f"message {key} of the transcript is not stored" for key in written if key not in stored]
 
 
 def unsaid(told: Told, given: Given, bundle: str) -> Iterator[str]:

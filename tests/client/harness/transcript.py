@@ -12,13 +12,17 @@ def lines(path: Path) -> list[Json]:
     return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1] if line]
 
 
+def messages(path: Path) -> list[Json]:
+    """Return the lines of the conversation."""
+    return [line for line in lines(path) if line["type"] in ("user", "assistant")]
+
+
 def contents(path: Path) -> list[str]:
     """Return what was said, in order: "prompt", "text", "tool_use", "tool_result"."""
     said: list[str] = []
-    for line in lines(path):
-        if line["type"] in ("user", "assistant"):
-            content = line["message"]["content"]
-            said += ["prompt"] if isinstance(content, str) else [block["type"] for block in content]
+    for line in messages(path):
+        content = line["message"]["content"]
+        said += ["prompt"] if isinstance(content, str) else [block["type"] for block in content]
     return said
 
 

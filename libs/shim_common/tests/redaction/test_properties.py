@@ -55,7 +55,7 @@ def shape(value: JsonValue) -> Any:
 
 
 @given(_TEXT)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_redacting_a_text_again_changes_nothing(text: str) -> None:
     once = redact_text(text)
     assert redact_text(once.text) == (once.text, ())
@@ -63,7 +63,7 @@ def test_redacting_a_text_again_changes_nothing(text: str) -> None:
 
 
 @given(_JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_json_keeps_its_shape_and_redacting_it_again_changes_nothing(value: JsonValue) -> None:
     before = repr(value)
     once = redact_json(value)
@@ -74,7 +74,7 @@ def test_json_keeps_its_shape_and_redacting_it_again_changes_nothing(value: Json
 
 
 @given(_TEXT, st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_stream_gives_what_the_whole_text_gives(text: str, data: st.DataObject) -> None:
     stream = StreamRedactor()
     safe, rest = [], text
@@ -140,22 +140,24 @@ def test_cost_grows_in_step_with_the_text(unit: str) -> None:
             times.append(time.process_time() - start)
         return min(times)
 
-    assert cost(80_000) < 9 * cost(20_000) + 0.002
+    assert cost(48_000) < 9 * cost(12_000) + 0.002
 
 
 def test_a_stream_holds_a_bounded_part_of_a_line_without_end() -> None:
     stream = StreamRedactor()
-    line = "word " * 200 + "ghp_" + "a1B2" * 9 + " "
-    fed = handed_on = 0
-    redacted = []
-    for _ in range(400):
-        fed += len(line)
-        redacted.append(stream.feed(line))
-        handed_on = fed if len(line) * 400 < LONGEST_HELD else handed_on + len(redacted[-1])
-        assert fed - handed_on < 2 * LONGEST_HELD + 400 * len(line) // 10
-    text = "".join((*redacted, stream.flush()))
-    assert "a1B2" not in text
-    assert text == redact_text(line * 400).text
+    piece = "word " * 1_000
+    handed_on = 0
+    for fed in range(len(piece), 100 * len(piece), len(piece)):
+        handed_on += len(stream.feed(piece))
+        assert fed - handed_on <= LONGEST_HELD
+    assert handed_on + len(stream.flush()) == 99 * len(piece)
+
+
+def test_a_line_without_end_is_cut_in_no_secret() -> None:
+    stream = StreamRedactor()
+    line = ("word " * 150 + _SECRETS[0] + " api_key: '" + _SECRETS[6] + "' ") * 400
+    pieces = [stream.feed(line[at : at + 3_000]) for at in range(0, len(line), 3_000)]
+    assert "".join((*pieces, stream.flush())) == redact_text(line).text
 
 
 def test_a_secret_longer_than_what_a_stream_holds_leaves_no_rest() -> None:

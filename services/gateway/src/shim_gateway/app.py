@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -53,8 +54,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     metrics = Metrics(registry, (checkpointer.name, mcp.name))
     tokens = Tokens(TokenMaker(secrets.read_or_make(settings.keys_dir / INTERNAL_SECRET), clock), clock)
     pepper = secrets.read_or_make(settings.keys_dir / PEPPER)
-    built_in = {name: _built_in_secret(settings.keys_dir / f"{name}.key", name) for name in BUILT_IN}
-    all_keys = Keys(PostgresStore(database), clock, TimeOrderedIds(clock), pepper)
+    built_in = {name: _read_or_make_key(settings.keys_dir, name) for name in BUILT_IN}
+    all_keys = Keys(
+        PostgresStore(database), clock, TimeOrderedIds(clock), pepper, partial(_write_key, settings.keys_dir)
+    )
     hub = events.Hub(metrics)
 
     @asynccontextmanager
@@ -96,14 +99,18 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     )
 
 
-def _built_in_secret(path: Path, name: str) -> str:
-    """Return the secret in a built-in key's file, making both if there are none."""
+def _read_or_make_key(folder: Path, name: str) -> str:
+    path = folder / f"{name}.key"
     if not path.exists():
         secrets.write_private(path, new_secret(name).encode(), keep_existing=True)
     secret = secrets.read(path).decode().strip()
     if len(secret) < secrets.SECRET_BYTES:
         raise Forbidden(f"{path} holds no usable secret; delete it and start again", code="key_file_weak")
     return secret
+
+
+def _write_key(folder: Path, name: str, secret: str) -> None:
+    secrets.write_private(folder / f"{name}.key", secret.encode())
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

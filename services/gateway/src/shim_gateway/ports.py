@@ -1,6 +1,6 @@
 """What the gateway's use cases need from the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -8,6 +8,9 @@ from typing import Protocol
 from shim_common.contracts.access import AuditRow
 from shim_common.contracts.base import JsonObject
 from shim_gateway.domain.keys import KeptKey
+
+WriteKeyFile = Callable[[str, str], None]
+"""Puts a built-in key's secret into the file with this name, in the place of the one there."""
 
 
 class Unit(Protocol):

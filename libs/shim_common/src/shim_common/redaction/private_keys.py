@@ -30,10 +30,10 @@ def _find_private_key(text: str, at: int) -> Span | None:
     return match.span("body")
 
 
-def start_of_unfinished_key(text: str) -> int | None:
-    """Return where a private key starts that the end of a text, made of whole lines, leaves open."""
+def line_of_unfinished_key(text: str) -> int | None:
+    """Return where the line starts in which a private key begins that a text, made of whole lines, leaves open."""
     match = _UNFINISHED.search(text)
-    return match.start() if match else None
+    return text.rfind("\n", 0, match.start()) + 1 if match else None
 
 
 PRIVATE_KEYS: tuple[Rule, ...] = (

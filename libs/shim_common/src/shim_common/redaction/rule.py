@@ -25,12 +25,12 @@ _ESCAPE_BEFORE = re.compile(
       | \\u[0-9a-fA-F]{4}       # JSON
       | \\x[0-9a-fA-F]{2}
       | %[0-9a-fA-F]{2}         # URL
-      | \[[0-9;]{0,8}m          # terminal colours
+      | \[[0-9;:]{0,16}m        # terminal colours
     )\Z
     """,
     re.VERBOSE,
 )
-_LONGEST_ESCAPE = 10
+_LONGEST_ESCAPE = 18
 _JUDGED_BEYOND_LEAST = 64
 _SHORTEST_STEM = 3
 

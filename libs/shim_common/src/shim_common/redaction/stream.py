@@ -3,7 +3,7 @@
 import re
 
 from .marker import MARKER_START
-from .private_keys import start_of_unfinished_key
+from .private_keys import line_of_unfinished_key
 from .text import redact_text
 
 LONGEST_HELD = 65_536
@@ -45,7 +45,7 @@ class StreamRedactor:
         cut = self._held.rfind("\n") + 1
         if cut == 0:
             return ""
-        unfinished = start_of_unfinished_key(self._held[:cut])
+        unfinished = line_of_unfinished_key(self._held[:cut])
         return self._hand_on(cut if unfinished is None else unfinished)
 
     def _hand_on(self, cut: int) -> str:

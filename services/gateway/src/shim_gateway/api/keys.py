@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from shim_common.contracts.access import AuditPage, Key, KeyPage, MadeKey, NewKey, Scope
-from shim_common.kernel.errors import BadInput, Forbidden, NotFound, Unauthorized, Unavailable, Unprocessable
+from shim_common.kernel.errors import BadInput, Conflict, Forbidden, NotFound, Unauthorized, Unavailable, Unprocessable
 from shim_common.web import pages
 from shim_common.web.app import service_router
 from shim_common.web.problems import documented
@@ -13,7 +13,7 @@ from shim_common.web.tokens import Caller
 from shim_gateway.api.access import caller_of, require
 from shim_gateway.usecases.keys import Keys
 
-_ERRORS = documented(BadInput, Unauthorized, Forbidden, NotFound, Unprocessable, Unavailable)
+_ERRORS = documented(BadInput, Unauthorized, Forbidden, NotFound, Conflict, Unprocessable, Unavailable)
 KeyId = Annotated[str, Path(max_length=100, pattern=r"^[a-z0-9_]+$")]
 
 
@@ -35,7 +35,7 @@ def router(keys: Keys) -> APIRouter:
 
     @routes.post("/v1/keys/{key_id}/rotate", responses=_ERRORS, dependencies=admin)
     async def rotate_key(key_id: KeyId, request: Request) -> MadeKey:
-        """Give a key another secret; the old one opens nothing any more."""
+        """Give a key another secret, in its file too where it has one; the old one opens nothing any more."""
         return await keys.rotate(key_id, _actor(request))
 
     @routes.post("/v1/keys/{key_id}/revoke", responses=_ERRORS, dependencies=admin)

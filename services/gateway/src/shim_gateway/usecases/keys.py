@@ -1,16 +1,16 @@
 """Making, showing, turning and revoking keys; telling who a secret belongs to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shim_common.contracts.access import AuditRow, Key, MadeKey, NewKey, Scope
 from shim_common.kernel.clock import Clock
-from shim_common.kernel.errors import NotFound, ShimError, Unauthorized, Unprocessable
+from shim_common.kernel.errors import Conflict, NotFound, ShimError, Unauthorized, Unprocessable
 from shim_common.kernel.ids import Ids
 from shim_common.web.tokens import Caller
 from shim_gateway.domain.keys import KeptKey, hash_of, new_secret, prefix_of
-from shim_gateway.ports import Store, Unit
+from shim_gateway.ports import Store, Unit, WriteKeyFile
 
 REMEMBERED = 0.5
 """Seconds that a key is taken at its word before it is looked up again: a revoked key is shut out within them."""
@@ -32,12 +32,14 @@ class _Seen:
 class Keys:
     """All use cases of keys."""
 
-    def __init__(self, store: Store, clock: Clock, ids: Ids, pepper: bytes) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, pepper: bytes, write_file: WriteKeyFile) -> None:
         self._store = store
         self._clock = clock
         self._ids = ids
         self._pepper = pepper
+        self._write_file = write_file
         self._seen: dict[bytes, _Seen] = {}
+        self._in_files: dict[bytes, str] = {}
 
     async def authenticate(self, secret: str) -> Caller:
         """Return who the secret belongs to. While the database is away, keys seen before keep their word.
@@ -91,19 +93,27 @@ class Keys:
             return [key.public() for key in await unit.page(before, limit)]
 
     async def rotate(self, key_id: str, actor: str) -> MadeKey:
-        """Give a key another secret; the old one opens nothing any more.
+        """Give a key another secret; the old one opens nothing any more. A built-in key's goes into its file too.
 
         Raises:
             NotFound: there is no such key.
+            Conflict: the key is revoked or expired.
         """
-        secret = new_secret("key")
+        now = self._clock.now()
         async with self._store.begin() as unit:
             key = await _find(unit, key_id)
-            await unit.replace_hash(key_id, prefix_of(secret), hash_of(secret, self._pepper))
-            after = {**_shown(key), "prefix": prefix_of(secret)}
-            await unit.audit(actor, "key.rotated", key_id, self._clock.now(), _shown(key), after)
+            if not key.holds(now):
+                raise Conflict("the key is revoked or expired; make a new one", code="key_over")
+            name = self._in_files.get(key.hash)
+            secret = new_secret(name or "key")
+            rotated = replace(key, prefix=prefix_of(secret), hash=hash_of(secret, self._pepper))
+            await unit.replace_hash(key_id, rotated.prefix, rotated.hash)
+            await unit.audit(actor, "key.rotated", key_id, now, _shown(key), _shown(rotated))
+            if name is not None:  # before the commit: a file with the old secret would let it in at the next start
+                self._write_file(name, secret)
+                self._in_files[rotated.hash] = name
         self._seen.clear()
-        return MadeKey(**{**key.public().model_dump(), "prefix": prefix_of(secret)}, secret=secret)
+        return MadeKey(**rotated.public().model_dump(), secret=secret)
 
     async def revoke(self, key_id: str, actor: str) -> Key:
         """Let a key open nothing any more.
@@ -114,11 +124,12 @@ class Keys:
         now = self._clock.now()
         async with self._store.begin() as unit:
             key = await _find(unit, key_id)
+            revoked = replace(key, revoked_at=key.revoked_at or now)
             if key.revoked_at is None:
                 await unit.revoke(key_id, now)
-                await unit.audit(actor, "key.revoked", key_id, now, _shown(key), None)
+                await unit.audit(actor, "key.revoked", key_id, now, _shown(key), _shown(revoked))
         self._seen.clear()
-        return key.public().model_copy(update={"revoked_at": key.revoked_at or now})
+        return revoked.public()
 
     async def audit_page(self, before: int | None, limit: int) -> Sequence[AuditRow]:
         """Return rows of the audit log, newest first."""
@@ -128,6 +139,7 @@ class Keys:
     async def admit(self, name: str, secret: str) -> None:
         """Make sure that the secret in a built-in key's file opens what it is for."""
         key = self._kept(secret, name, BUILT_IN[name], None)
+        self._in_files[key.hash] = name
         async with self._store.begin() as unit:
             if await unit.by_hash(key.hash) is None:
                 await unit.add(key)
