@@ -1,7 +1,7 @@
 """Looks through everything that is stored after the chaos, for what was lost, torn or never told."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shim_cli.api import Api
@@ -34,7 +34,7 @@ def audit(api: Api, listener: Listener, reports: Sequence[ReplayReport], others:
     replayed = [report.session.id for report in reports if report.session is not None]
     sids = [*replayed, *others]
     checkpoints = [checkpoint.id for sid in sids for checkpoint in api.checkpoints(sid, MOST)]
-    events = list(history(api))
+    events = list(api.events(None))
     eventually(lambda: len(listener.heard) >= len(events), "the listener hears as much as there is", 30.0)
     told = Counter(event.data["checkpoint_id"] for event in events if event.type == "checkpoint.created")
     heard = {event.id for event in listener.heard}
@@ -52,14 +52,6 @@ def audit(api: Api, listener: Listener, reports: Sequence[ReplayReport], others:
 
 LIFE = {"session.started": 1, "session.interrupted": 1, "session.resumed": 1, "session.ended": 1}
 """What happens to a session that is replayed, killed and resumed: each once, however often SHIM was killed."""
-
-
-def history(api: Api) -> Iterator[Event]:
-    """Every event that is kept, oldest first."""
-    after: str | None = None
-    while items := api.events(after).items:
-        yield from items
-        after = items[-1].id
 
 
 def _life(events: Sequence[Event], sid: str) -> dict[str, int]:

@@ -66,9 +66,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_bad_input_is_refused_and_nothing_of_it_is_stored(
-    http: httpx.Client, api: Api, session: str, bad: Bad
-) -> None:
+def test_bad_input_is_refused_and_nothing_of_it_is_stored(http: httpx.Client, api: Api, session: str, bad: Bad) -> None:
     answer = http.post(bad.path, content=bad.body, headers=bad.headers)
 
     assert (answer.status_code, problem_of(answer).code) == (bad.status, bad.code)

@@ -25,7 +25,7 @@ def test_ones_own_postgres_and_redis_are_used(
 
     with own.api() as api:
         assert replay(api, SHIPPED).is_equal
-        events = [event.type for event in api.events(None).items]
+        events = [event.type for event in api.events(None)]
     with redis.Redis.from_url(redis_url) as client:
         published = client.xlen("shim:events:checkpointer")
     assert 0 < len(events) <= published

@@ -1,11 +1,10 @@
 """What starting, starting again, a port that is taken, and looking at it say."""
 
-import os
 import stat
 
 from shim_common.embedded.run_folder import fits_sockets
 
-from .rig.stack import Stack, free_port
+from .rig.stack import Stack
 
 PROCESSES = {"postgres", "valkey", "services", "gateway", "agent"}
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 
-async def eventually(holds: Callable[[], object], seconds: float = 5.0) -> None:
+async def eventually(holds: Callable[[], object], seconds: float = 15.0) -> None:
     """Return as soon as it holds; TimeoutError where that takes too long."""
     async with asyncio.timeout(seconds):
         while not holds():

@@ -94,7 +94,7 @@ class FakeApi:
 
     # --- what tests use
 
-    async def until(self, holds: Callable[[], object], seconds: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 15.0) -> None:
         """Wait for the state to be so."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: bool(holds()))

@@ -254,7 +254,7 @@ CONTENTS = st.one_of(
     st.tuples(st.just("link"), st.sampled_from(["a", "../outside", "/nowhere", "b/../b", "ü"]), st.just(0o777)),
 )
 TREES = st.dictionaries(st.lists(NAMES, min_size=1, max_size=3).map("/".join), CONTENTS, max_size=12)
-ROUND_TRIP = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+ROUND_TRIP = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def plant(folder: Path, tree: dict[str, tuple[str, bytes | str, int]]) -> None:

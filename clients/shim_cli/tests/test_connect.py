@@ -2,6 +2,7 @@ import json
 import os
 import stat
 import subprocess
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,12 @@ def test_everything_is_written_and_taken_back_byte_for_byte(user: Person, config
         registry.read_text()
     )
     server = json.loads(registry.read_text())["mcpServers"]["shim"]
-    assert server["env"] == {"SHIM_HOME": str(user.shim_home), "SHIM_URL": f"http://127.0.0.1:{port_of(user)}"}
+    bridge = user.shim_home / "bin" / "shim_mcp_bridge.py"
+    assert server["type"] == "stdio"
+    assert server["args"][-3:] == [str(bridge), str(port_of(user)), str(user.shim_home / "keys" / "agent.key")]
+    assert Path(server["command"]).is_file()
+    assert stat.S_IMODE(bridge.stat().st_mode) == 0o600
+    assert bridge.read_bytes() == resources.files("shim_mcp").joinpath("bridge.py").read_bytes()
     assert [one.config_dir for one in read_connections(user.shim_home)] == [config]
     assert [backup.read_text() for backup in user.shim_home.glob("backups/settings/*/settings.json")] == [MINE]
 
@@ -174,6 +180,14 @@ def test_another_server_of_the_same_name_is_left_alone(user: Person, config: Pat
     assert result.exit_code == 1
     assert "already called 'shim'" in result.stderr
     assert not (config / "settings.json").exists()
+
+
+def test_an_older_registration_of_the_server_is_replaced(user: Person, config: Path) -> None:
+    registry = user.home / ".claude.json"
+    registry.write_text('{"mcpServers": {"shim": {"command": "python", "args": ["-I", "-m", "shim_mcp"]}}}')
+    user.does("connect", "claude-code", *VERSION)
+    assert "shim_mcp_bridge.py" in registry.read_text()
+    assert '"shim_mcp"' not in registry.read_text()
 
 
 def test_a_dry_run_shows_and_changes_nothing(user: Person, config: Path) -> None:
@@ -349,5 +363,7 @@ def test_desktop_gets_the_server_and_the_truth(user: Person) -> None:
     servers = json.loads(file.read_text())["mcpServers"]
     assert list(servers) == ["mine", "shim"]
     assert set(servers["shim"]) == {"command", "args", "env"}
+    assert servers["shim"]["args"] == ["-I", "-m", "shim_mcp"]
+    assert servers["shim"]["env"] == {"SHIM_HOME": str(user.shim_home), "SHIM_URL": f"http://127.0.0.1:{port_of(user)}"}
     user.does("disconnect", "claude-desktop", "--file", file)
     assert file.read_bytes() == before

@@ -115,6 +115,20 @@ def test_what_stands_in_the_way_is_named_and_kept(text: str, named: str) -> None
         added(text, EVERYTHING)
 
 
+@pytest.mark.parametrize(
+    ("args", "own"),
+    [
+        (["-I", "-m", "shim_mcp"], True),
+        (["-I", "-S", "-E", "/data/bin/shim_mcp_bridge.py", "7446", "/data/keys/agent.key"], True),
+        (["-m", "shim_mcp_of_another"], False),
+        ([1, "window-shim"], False),
+    ],
+)
+def test_the_server_is_known_by_what_it_runs(args: list[object], own: bool) -> None:
+    text = json.dumps({"mcpServers": {"shim": {"command": "python", "args": args}}})
+    assert (json.loads(removed(text)) == {}) is own
+
+
 def test_comments_are_refused() -> None:
     with pytest.raises(NotPlainJson, match="line 1, column 2"):
         added("{// mine\n}", EVERYTHING)

@@ -12,6 +12,7 @@ from shim_common.kernel import secrets
 from shim_common.settings import DEFAULT_PORT
 
 INGEST_KEY = "ingest.key"
+AGENT_KEY = "agent.key"
 ADMIN_KEY = "admin.key"
 
 

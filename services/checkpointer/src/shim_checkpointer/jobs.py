@@ -33,31 +33,35 @@ async def clean_up(ctx: dict[Any, Any], *_: object, **__: object) -> None:
         log.info("upkeep.removed", what=what)
 
 
-async def run_jobs(redis_url: str, upkeeping: Upkeeping) -> None:
-    """Work until cancelled; an arq worker that lost Redis is started again."""
+class _Redis(ArqRedis):
+    """Closes in the way of redis-py 5: arq still calls it by the old name, which warns."""
 
-    waits = Backoff(base=0.5).waits()
-    while True:
-        redis = ArqRedis(connection_pool=ConnectionPool.from_url(redis_url))
-        worker = Worker(
-            cron_jobs=[
-                cron(seal_due, second=_EVERY_TEN_SECONDS, timeout=300),
-                cron(clean_up, minute={7, 37}, timeout=600),
-            ],
-            ctx={"upkeeping": upkeeping},
-            queue_name=QUEUE,
-            redis_pool=redis,
-            handle_signals=False,
-            max_jobs=2,
-            log_results=False,
-        )
-        try:
-            await worker.async_run()
-        except (RedisError, OSError) as error:
-            log.warning("jobs.waiting", reason=type(error).__name__)
-            await asyncio.sleep(next(waits))
-        finally:
-            await asyncio.shield(_close(worker, redis))
+    async def close(self, close_connection_pool: bool | None = None) -> None:
+        """Close."""
+        await self.aclose(close_connection_pool)
+
+
+async def run_jobs(redis_url: str, upkeeping: Upkeeping) -> None:
+    """Work until cancelled, or until Redis is lost: an arq worker does not find it again."""
+    redis = _Redis(connection_pool=ConnectionPool.from_url(redis_url))
+    worker = Worker(
+        cron_jobs=[
+            cron(seal_due, second=_EVERY_TEN_SECONDS, timeout=300),
+            cron(clean_up, minute={7, 37}, timeout=600),
+        ],
+        ctx={"upkeeping": upkeeping},
+        queue_name=QUEUE,
+        redis_pool=redis,
+        handle_signals=False,
+        max_jobs=2,
+        log_results=False,
+    )
+    try:
+        await worker.async_run()
+    except (RedisError, OSError) as error:
+        log.warning("jobs.waiting", reason=type(error).__name__)
+    finally:
+        await asyncio.shield(_close(worker, redis))
 
 
 async def _close(worker: Worker, redis: ArqRedis) -> None:
@@ -87,11 +91,14 @@ async def watch_for_silence(
 
 
 async def keep(name: str, work: Callable[[], Awaitable[None]], backoff: Backoff | None = None) -> None:
-    """Do work in the background until cancelled, again and again if it should fail."""
+    """Do work in the background until cancelled, again whenever it ends or fails."""
+    this_task = asyncio.current_task()
     waits = (backoff or Backoff(base=0.5)).waits()
     while True:
         try:
             await work()
-        except Exception as error:
+        except Exception as error:  # the edge of the background: an error nobody foresaw must not end it unheard
             log.error("background.failed", what=name, error=type(error).__name__, exc_info=error)
+        if this_task is not None and this_task.cancelling():  # the error came up while it was being cancelled
+            return
         await asyncio.sleep(next(waits))

@@ -113,6 +113,11 @@ def test_the_only_call_owns_a_younger_process_that_does_not_name_it() -> None:
     assert only(pending_calls({CALL: call("echo 'a'")}, [], [escaped])).outcome == "running"
 
 
+@pytest.mark.parametrize("command", ["sh -c '[ -x /py ] && /py shim_hook.py'", "/py -I -m shim_mcp", "claude -p on"])
+def test_hooks_servers_and_clients_are_no_calls(command: str) -> None:
+    assert only(pending_calls({CALL: call("make")}, [], [process(command)])).outcome == "unknown"
+
+
 def test_a_process_that_is_older_than_the_call_is_another_ones() -> None:
     server = process("node server.js", seconds=-60)
 

@@ -27,6 +27,7 @@ class Service:
         self._session = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
+            skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

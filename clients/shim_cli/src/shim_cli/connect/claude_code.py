@@ -1,15 +1,14 @@
 """Connecting Claude Code: which hooks it gets, in which files, and taking all of it out again."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from shim_agent import connections
 from shim_cli.connect import client_versions, disk, json_text, settings_file
+from shim_cli.connect.bridge import Bridge
 from shim_cli.connect.client_versions import Version
 from shim_cli.connect.disk import Edit
 from shim_cli.connect.edits import Editor
@@ -17,7 +16,7 @@ from shim_cli.connect.git import why_committed
 from shim_cli.connect.hooks import HookProgram, command_hooks, http_hooks
 from shim_cli.connect.layout import ClaudeCodeFiles, Scope
 from shim_cli.connect.receipts import Receipts
-from shim_cli.connect.settings_file import KEY_VARIABLE, SERVER_MODULE, Addition
+from shim_cli.connect.settings_file import KEY_VARIABLE, Addition
 from shim_cli.errors import Refused
 from shim_cli.home import Home
 from shim_common.contracts.base import JsonObject
@@ -56,6 +55,7 @@ class Plan:
 
     files: ClaudeCodeFiles
     program: HookProgram
+    bridge: Bridge
     settings: Addition
     registration: Addition
     notes: Sequence[str]
@@ -65,7 +65,8 @@ def plan(wish: Wish, home: Home, environ: Mapping[str, str]) -> Plan:
     """Work out what to write; nothing is changed.
 
     Raises:
-        Refused: it would put a secret or machine-local settings where they get committed, or reach no one.
+        Refused: it would put a secret or machine-local settings where they get committed, or reach no one; or the
+            MCP server is not installed.
         NotRunning: HTTP hooks need a key and SHIM has not made one yet.
     """
     port = _port(home.url)
@@ -81,8 +82,9 @@ def plan(wish: Wish, home: Home, environ: Mapping[str, str]) -> Plan:
         addition = Addition(http_hooks(program, events, url), {KEY_VARIABLE: home.ingest_key()})
     else:
         addition = Addition(command_hooks(program, events))
-    registration = Addition(server=mcp_registration(home), server_place=wish.files.server_place)
-    return Plan(wish.files, program, addition, registration, notes)
+    bridge = Bridge.of(home, port)
+    registration = Addition(server=bridge.registration(), server_place=wish.files.server_place)
+    return Plan(wish.files, program, bridge, addition, registration, notes)
 
 
 def edits(plan: Plan, editor: Editor) -> list[Edit]:
@@ -108,6 +110,7 @@ def connect(plan: Plan, home: Home, clock: Clock) -> list[Edit]:
     editor = editor_for(home, plan.files, clock)
     edits(plan, editor)  # what is refused must be refused before the first file is written
     plan.program.install()
+    plan.bridge.install()
     made = [
         editor.make(lambda: editor.connected(plan.files.settings, plan.settings), keep_receipt=True),
         editor.make(lambda: editor.connected(plan.files.registry, plan.registration), keep_receipt=True),
@@ -137,20 +140,6 @@ def disconnect(files: ClaudeCodeFiles, home: Home, clock: Clock) -> list[Edit]:
 def editor_for(home: Home, files: ClaudeCodeFiles, clock: Clock) -> Editor:
     """Return the editor of the files of one configuration folder."""
     return Editor(Receipts(home.backups), files.config_dir, clock)
-
-
-def mcp_registration(home: Home) -> JsonObject:
-    """Return how an assistant starts SHIM's MCP server: by this interpreter, whatever the assistant's environment.
-
-    Isolated (`-I`), because the server is started in the user's project, whose modules it must not import.
-
-    Raises:
-        Refused: the server is not installed beside this command.
-    """
-    if find_spec(SERVER_MODULE) is None:
-        raise Refused("the MCP server is not installed beside this command; install SHIM anew: make install")
-    environ = {"SHIM_HOME": str(home.folder), "SHIM_URL": home.url}
-    return {"type": "stdio", "command": sys.executable, "args": ["-I", "-m", SERVER_MODULE], "env": environ}
 
 
 def _port(url: str) -> int:

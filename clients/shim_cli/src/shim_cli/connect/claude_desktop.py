@@ -1,12 +1,13 @@
 """Connecting Claude Desktop: it has no hooks, so all that is written is the MCP server's registration."""
 
+import sys
 from pathlib import Path
 
-from shim_cli.connect.claude_code import mcp_registration
+from shim_cli.connect.bridge import check_installed
 from shim_cli.connect.disk import Edit
 from shim_cli.connect.edits import Editor
 from shim_cli.connect.receipts import Receipts
-from shim_cli.connect.settings_file import Addition
+from shim_cli.connect.settings_file import SERVER_MODULE, Addition
 from shim_cli.home import Home
 from shim_common.kernel.clock import Clock
 
@@ -19,9 +20,16 @@ Not kept, because Claude Desktop has no hooks and no transcript that SHIM may re
 
 
 def addition(home: Home) -> Addition:
-    """Return what goes into the configuration. Desktop knows stdio servers only and no `type`."""
-    registration = mcp_registration(home)
-    return Addition(server={name: registration[name] for name in ("command", "args", "env")})
+    """Return what goes into the configuration: how Desktop starts the server by this interpreter.
+
+    Isolated (`-I`), because the server must not import modules of the folder in which it is started.
+
+    Raises:
+        Refused: the server is not installed beside this command.
+    """
+    check_installed()
+    environ = {"SHIM_HOME": str(home.folder), "SHIM_URL": home.url}
+    return Addition(server={"command": sys.executable, "args": ["-I", "-m", SERVER_MODULE], "env": environ})
 
 
 def connect(file: Path, home: Home, clock: Clock) -> Edit:

@@ -1,17 +1,16 @@
 """The hooks that SHIM asks Claude Code to run, and the program behind them."""
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from shim_cli.connect import programs
 from shim_cli.connect.client_versions import COMMAND_ONLY
 from shim_cli.connect.settings_file import HOOK_SCRIPT, KEY_VARIABLE
 from shim_cli.home import INGEST_KEY, Home
 from shim_common.contracts.base import JsonObject
-from shim_common.kernel.secrets import write_private
 
 HTTP_TIMEOUTS = {"PreToolUse": 2}
 HTTP_TIMEOUT = 1
@@ -38,18 +37,12 @@ class HookProgram:
 
     @classmethod
     def of(cls, home: Home, port: int) -> "HookProgram":
-        """Return the program for this data folder, run by the interpreter behind the virtual environment.
-
-        The interpreter's own binary is named because a version manager's shim in its place costs 50 ms.
-        """
-        python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-        return cls(python, home.folder / "bin" / HOOK_SCRIPT, port, home.keys / INGEST_KEY)
+        """Return the program for this data folder."""
+        return cls(programs.python(), programs.folder(home) / HOOK_SCRIPT, port, home.keys / INGEST_KEY)
 
     def install(self) -> None:
-        """Put the script into the data folder, where it outlives the virtual environment."""
-        source = resources.files("shim_cli.hook").joinpath(HOOK_SCRIPT).read_bytes()
-        if not self.script.is_file() or self.script.read_bytes() != source:
-            write_private(self.script, source)
+        """Put the script into the data folder."""
+        programs.install(self.script, resources.files("shim_cli.hook").joinpath(HOOK_SCRIPT).read_bytes())
 
     def command(self, event: str) -> str:
         """Return the shell command of a hook: silent and successful also where the program is gone.

@@ -29,6 +29,9 @@ SERVER_NAME = "shim"
 SERVER_MODULE = "shim_mcp"
 """What the MCP server is recognised by: the module that the interpreter is asked to run."""
 
+SERVER_SCRIPT = "shim_mcp_bridge.py"
+"""Or by the file name of the program that stands between a client and the server."""
+
 HOOK_SCRIPT = "shim_hook.py"
 """The file name by which a command hook of SHIM is recognised."""
 
@@ -133,8 +136,7 @@ def _own_parts(settings: JsonObject, place: Place) -> Iterator[Path]:
     env = settings.get("env")
     if isinstance(env, dict) and KEY_VARIABLE in env:
         yield ("env", KEY_VARIABLE)
-    server = _lookup(settings, (*place, SERVER_NAME))
-    if isinstance(server, dict) and isinstance(server.get("args"), list) and SERVER_MODULE in server["args"]:
+    if _is_own_server(_lookup(settings, (*place, SERVER_NAME))):
         yield (*place, SERVER_NAME)
 
 
@@ -146,6 +148,14 @@ def _own_hooks(event: Path, groups: object) -> Iterator[Path]:
             yield (*event, position)
         else:
             yield from ((*event, position, "hooks", index) for index in own)
+
+
+def _is_own_server(server: object) -> bool:
+    arguments = server.get("args") if isinstance(server, dict) else None
+    return isinstance(arguments, list) and any(
+        argument == SERVER_MODULE or (isinstance(argument, str) and argument.endswith(SERVER_SCRIPT))
+        for argument in arguments
+    )
 
 
 def _is_own_hook(hook: object) -> bool:

@@ -16,6 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError, WatchError
+from redis.typing import EncodableT
 
 from shim_common.contracts.envelope import Event
 from shim_common.db.database import Connection, Database, Row
@@ -164,7 +165,7 @@ class Relay:
         last = int(newest_entry[0][0].split(b"-")[0]) if newest_entry else 0
         async with self.database.connection() as connection:
             newest = int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox"))
-            stream.multi()
+            stream.multi()  # type: ignore[no-untyped-call]
             if last > newest:
                 stream.delete(self._stream)  # it belongs to other data: an older dump of the database was put back
                 last = 0
@@ -181,7 +182,7 @@ class Relay:
         fields = dict(row)
         number = fields.pop("seq")
         event = Event(**{**fields, "data": orjson.loads(fields["data"])})
-        content = {"event": event.model_dump_json()}
+        content: dict[EncodableT, EncodableT] = {"event": event.model_dump_json()}
         stream.xadd(self._stream, content, id=f"{number}-0", maxlen=STREAM_LENGTH, approximate=True)
 
 

@@ -1,12 +1,14 @@
 """Secrets that their own form gives away, whatever stands around them.
 
-Each row states what the issuer documents or what its tokens visibly are. Every anchor consists of letters,
-digits and `_-.~` and lies in a run of at least `text.SHORTEST_WORD` such characters with a digit or capital among
-them, so that a search of a text's long words finds it. No rule looks past the end of a line.
+Each row states what the issuer documents or what its tokens visibly are. Anchors count only within a long word, see
+`words`; they consist of its characters. No rule looks past the end of a line.
 """
 
+from dataclasses import replace
+
 from .plausibility import looks_random
-from .rule import ALNUM, DOTTED, ENCODED, HEX, LOWER, NOT_ALNUM_NEXT, UPPER, URL_SAFE, Rule, matching, token
+from .rule import ALNUM, DOTTED, ENCODED, HEX, LOWER, NOT_ALNUM_NEXT, UPPER, URL_SAFE, Rule, Span, matching, token
+from .words import in_long_word
 
 _UUID_START = f"{HEX}{{8}}-(?:{HEX}{{4}}-){{3}}"
 _NOT_IN_RUN = "(?<![0-9A-Za-z_-][_-])"
@@ -191,5 +193,16 @@ _WRAPPED = (
     token("jwt-base64", "ZXlK", r"[\w+/=%-]", 60),
 )
 
-FORMATS: tuple[Rule, ...] = (*_SHIM, *_WRAPPED, *_CLOUDS, *_CODE, *_MODELS, *_SERVICES, *_OPERATIONS)
+
+def _within_long_words(rule: Rule) -> Rule:
+    def find(text: str, at: int) -> Span | None:
+        span = rule.find(text, at)
+        return span if span and in_long_word(text, at + rule.lead) else None
+
+    return replace(rule, find=find)
+
+
+FORMATS: tuple[Rule, ...] = tuple(
+    _within_long_words(rule) for rule in (*_SHIM, *_WRAPPED, *_CLOUDS, *_CODE, *_MODELS, *_SERVICES, *_OPERATIONS)
+)
 """All format rules; where two match at the same place, the earlier one names the secret."""

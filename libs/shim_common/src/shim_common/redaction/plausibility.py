@@ -60,7 +60,8 @@ _CHOSEN = re.compile(r"(?=\S*[^\W\d_])(?=\S*[\d!@#$%^&*+=?~])\S{6,}")
 def is_placeholder(value: str) -> bool:
     """Return whether a value stands for a secret instead of being one, as in `<your-token>` or `${TOKEN}`.
 
-    A long run of one character is such a sign, except of `A`, which is how base64 writes zero bytes.
+    A marker of an earlier redaction is one too. So is a long run of one character, except of `A`, which is how
+    base64 writes zero bytes.
     """
     return bool(_PLACEHOLDER.search(value, 0, _JUDGED) or _STAND_IN.fullmatch(value))
 

@@ -43,10 +43,9 @@ class StreamRedactor:
 
     def _whole_lines(self) -> str:
         cut = self._held.rfind("\n") + 1
-        if cut == 0:
-            return ""
-        unfinished = line_of_unfinished_key(self._held[:cut])
-        return self._hand_on(cut if unfinished is None else unfinished)
+        while (start := line_of_unfinished_key(self._held[:cut])) is not None:
+            cut = start
+        return self._hand_on(cut)
 
     def _hand_on(self, cut: int) -> str:
         safe, self._held = self._held[:cut], self._held[cut:]

@@ -1,8 +1,7 @@
 """Redaction of a text.
 
-Looking for each of some 200 anchors in all of a text would cost more than reading it. Format anchors are therefore
-looked for in the text's distinct long words alone, which are a tenth of it; only rules whose anchor is there are tried,
-and only where it stands. Every pattern matches at such a place or not at all, so the cost stays linear in the text.
+Only the rules whose anchor occurs are tried, and only where it stands. Every pattern matches there or not at all, and
+reads no part of the text again and again, so the cost stays linear in the text, whatever it is.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,17 +10,12 @@ from typing import NamedTuple
 
 from .contexts import CONTEXTS
 from .formats import FORMATS
-from .marker import MARKER_START, Finding, finding_of
+from .marker import Finding, finding_of
 from .private_keys import PRIVATE_KEYS
 from .rule import Rule, starts_word
-
-SHORTEST_WORD = 20
-"""Length from which a word is long; every format rule's anchor lies in a word at least so long."""
+from .words import long_words
 
 _SHORTEST_SECRET_TEXT = 8
-_WORD_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.~")
-_PLAIN_BYTES = b"abcdefghijklmnopqrstuvwxyz_-.~"
-_WORDS_ONLY = bytes(byte if byte in _WORD_BYTES else ord(" ") for byte in range(256))
 
 
 class Redacted(NamedTuple):
@@ -72,7 +66,7 @@ def plan_for(text: str) -> Plan:
     in_bytes = text.encode("utf-8", "surrogatepass")
     return Plan(
         _occurring(_PRIVATE_KEY_ANCHORS, in_bytes),
-        _occurring(_FORMAT_ANCHORS, _long_words(in_bytes)),
+        _occurring(_FORMAT_ANCHORS, long_words(in_bytes)),
         _occurring(_CONTEXT_ANCHORS, in_bytes.lower()),
     )
 
@@ -116,7 +110,7 @@ def _replace(text: str, searched: str, anchors: Iterable[Anchor], findings: list
         if at < done or (rule.bounded and at > done and not starts_word(text, at)):
             continue
         span = rule.find(text, at)
-        if span is None or MARKER_START in text[span[0] : span[1]]:
+        if span is None:
             continue
         finding = finding_of(rule.name, text[span[0] : span[1]])
         findings.append(finding)
@@ -132,12 +126,9 @@ def _places(literal: str, text: str) -> Iterator[int]:
         at = text.find(literal, at + 1)
 
 
-def _long_words(text: bytes) -> bytes:
-    """Return the distinct long words of a text that have a digit or capital in them, joined by spaces."""
-    long_words = {word for word in text.translate(_WORDS_ONLY).split() if len(word) >= SHORTEST_WORD}
-    return b" ".join(word for word in long_words if word.translate(None, _PLAIN_BYTES))
-
-
 def fold(text: str) -> str:
-    """Return a text in lower case, every character at its place: `İ` alone would become two."""
-    return text.replace("İ", "i").lower()
+    """Return a text in lower case, every character at its place and none but ASCII letters made an ASCII letter.
+
+    `İ` would become two characters, and the Kelvin sign a `k`: both are blanked.
+    """
+    return text.replace("İ", "\0").replace("\N{KELVIN SIGN}", "\0").lower()

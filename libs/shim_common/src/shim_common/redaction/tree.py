@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from .assignments import is_secret_value
-from .marker import MARKER_START, Finding, finding_of
+from .marker import Finding, finding_of
 from .text import Plan, Redacted, plan_for, redact_by_plan
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
@@ -68,7 +68,7 @@ def _field_name(fields: dict[str, JsonValue], key: str) -> str:
 
 def _redact_field(name: str, text: str, plan: Plan) -> Redacted:
     redacted = redact_by_plan(text, plan)
-    if redacted.findings or MARKER_START in text or not is_secret_value(name, text):
+    if redacted.findings or not is_secret_value(name, text):
         return redacted
     finding = finding_of(_NAMED_RULE, text)
     return Redacted(finding.marker, (finding,))

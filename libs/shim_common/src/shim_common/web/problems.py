@@ -111,7 +111,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    log.error(
+        "request.failed",
+        path=request.url.path,
+        request_id=_request_id(request),
+        error=type(error).__name__,
+        exc_info=error,
+    )
     problem = Problem(
         title="Internal error",
         status=500,

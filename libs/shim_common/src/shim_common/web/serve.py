@@ -62,6 +62,7 @@ def server(app: ASGIApp, address: str, tls: Tls | None = None) -> Server:
             port=url.port or 0,
             http=GuardedProtocol,
             ws="none",
+            log_config=None,  # it goes where all logs go
             log_level="warning",
             access_log=False,
             server_header=False,

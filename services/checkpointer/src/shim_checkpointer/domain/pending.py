@@ -17,6 +17,8 @@ from shim_common.contracts.sessions import PendingCall, ToolProcess
 
 _OUTPUT_CHARS = 1500
 _COMMAND_TO_MATCH = 60
+_EVALUATES = re.compile(r"\beval\s")
+"""What the shell of a command says and no other of the client's processes does (2.1.197 and 2.1.329)."""
 _CLOCK_SLACK = 2.0
 """Seconds by which a process may seem older than the call that started it: boot time is known to the second."""
 
@@ -103,14 +105,15 @@ def _judge(call: PendingCall, end: Observation | None, process: ToolProcess | No
 def _running(calls: Sequence[PendingCall], processes: Sequence[ToolProcess]) -> dict[str, ToolProcess]:
     """Return the process of each shell command that has one: the first, not another call's, that names the command.
 
-    The only call there is may also own a process that does not name it, if that is not older than the call.
+    The only call there is may also own a shell that does not name it, if that is not older than the call. Any process
+    would not do: hooks, MCP servers and what a resumed client starts are younger than the call, too.
     """
     shells = sorted((call for call in calls if call.name == "Bash"), key=lambda call: -len(call.summary))
     free, found = list(processes), {}
     for call in shells:
         process = next((one for one in free if _names(one, call)), None)
         if process is None and len(calls) == 1:
-            process = next((one for one in free if _is_younger(one, call)), None)
+            process = next((one for one in free if _EVALUATES.search(one.command) and _is_younger(one, call)), None)
         if process is not None:
             free.remove(process)
             found[call.tool_use_id] = process

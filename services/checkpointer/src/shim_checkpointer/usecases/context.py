@@ -41,6 +41,10 @@ class Context:
     ring: Ring
     risky: RiskyCalls
 
+    def clean(self, text: str) -> str:
+        """Return a text with its secrets taken out."""
+        return str(self.redact({"text": text})["text"])
+
     def event(self, kind: str, session: Kept, actor: str, subject: str | None = None, **data: object) -> Event:
         """Return an event about a session."""
         return Event(

@@ -19,6 +19,7 @@ from shim_common.contracts.sessions import (
     Session,
     SessionSource,
     SessionState,
+    ToolProcess,
     Trigger,
 )
 from shim_common.kernel.errors import Conflict
@@ -113,7 +114,7 @@ class SessionLife:
         """
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
-            session.processes = beat.tool_processes
+            session.processes = self._clean(beat.tool_processes)
             session.transcript_bytes = beat.transcript_bytes or session.transcript_bytes
             events: list[Event] = []
             if beat.process is not None:
@@ -126,6 +127,10 @@ class SessionLife:
             await unit.sessions.save(session)
             await unit.publish(events)
         self._context.ring()
+
+    def _clean(self, processes: list[ToolProcess]) -> list[ToolProcess]:
+        """Take secrets out of command lines."""
+        return [one.model_copy(update={"command": self._context.clean(one.command)}) for one in processes]
 
     async def process_gone(self, sid: str, exit_: ProcessExit, actor: str) -> Session:
         """Take note that the client's process ended. Another process than the session's own changes nothing.
@@ -142,7 +147,7 @@ class SessionLife:
 
     async def _on_exit(self, unit: Unit, session: Kept, exit_: ProcessExit, actor: str) -> None:
         session.process = exit_.process
-        session.processes = exit_.tool_processes
+        session.processes = self._clean(exit_.tool_processes)
         if session.state is SessionState.ACTIVE:
             await self.stop(unit, session, PROCESS_EXIT, actor, exit_code=exit_.exit_code)
             return

@@ -64,13 +64,12 @@ class Viewing:
         Raises:
             NotFound: there is no such session.
         """
+        note = None if command.note is None else self._context.clean(command.note)
         async with self._context.store.begin() as unit:
 
             async def make() -> tuple[int, BaseModel]:
                 session = await session_of(unit, sid, lock=True)
-                checkpoint, event = await make_checkpoint(
-                    self._context, unit, session, command.trigger, actor, command.note
-                )
+                checkpoint, event = await make_checkpoint(self._context, unit, session, command.trigger, actor, note)
                 session.bundle, _ = await build_bundle(unit, session)
                 await unit.sessions.save(session)
                 await unit.publish([event])

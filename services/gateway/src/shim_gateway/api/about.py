@@ -65,9 +65,9 @@ def router(stack: Stack) -> APIRouter:
 
     @routes.get("/metrics/{name}", include_in_schema=False, dependencies=[require(Scope.READ)])
     async def service_metrics(name: str, request: Request) -> Response:
-        service = next((service for service in stack.services if service.name == name), None)
+        service = next((service for service in stack.documented if service.name == name), None)
         if service is None:
-            raise NotFound(f"there is no service {name!r}")
+            raise NotFound(f"there is no service {name!r} with figures of its own")
         body, media_type = await _fetch(service, "/metrics", stack.tokens.of(caller_of(request)))
         return Response(body, media_type=media_type)
 
@@ -83,6 +83,7 @@ def router(stack: Stack) -> APIRouter:
 async def _fetch(service: Service, path: str, token: str) -> tuple[bytes, str]:
     try:
         async with service.session.get(service.url(path), headers={HEADER: token}) as answer:
+            answer.raise_for_status()
             return await answer.read(), answer.headers.get("content-type", "application/octet-stream")
     except (aiohttp.ClientError, OSError) as error:
         raise Unavailable(f"{service.name} is not answering", retry_after=1) from error

@@ -1,5 +1,6 @@
 """The door: what every request has to pass before anything else looks at it. Pure ASGI, nothing is buffered."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -22,6 +23,19 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 HEADER_LIMIT = 32 * 1024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _BINARY_PREFIX = "/v1/blobs/"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REFUSED_FOR = {
+    "bad_host": "host",
+    "misdirected": "host",
+    "foreign_origin": "origin",
+    "headers_too_large": "headers",
+    "too_large": "body",
+    "not_json": "media_type",
+    "encoded_body": "encoding",
+    "unauthorized": "key",
+    "too_many_failures": "too_many_failures",
+}
+"""Code of a problem -> label of the metric; other problems are not the door's."""
 
 Authenticate = Callable[[str], Awaitable[Caller]]
 
@@ -79,7 +93,8 @@ class Door:
             await self._admit(scope)
             await self._app(scope, limited, answer)
         except ShimError as error:
-            self._metrics.refused.labels(_why(error)).inc()
+            if error.problem_code in _REFUSED_FOR:
+                self._metrics.refused.labels(_REFUSED_FOR[error.problem_code]).inc()
             await _turn_away(error, scope, answer, request_id)
 
     async def _admit(self, scope: Scope) -> None:
@@ -183,20 +198,6 @@ async def _turn_away(error: ShimError, scope: Scope, answer: _Answer, request_id
         await problems.respond(problem, headers)(scope, nothing_more, answer)
 
 
-def _why(error: ShimError) -> str:
-    known = {
-        400: "host",
-        401: "key",
-        403: "origin",
-        413: "body",
-        415: "media_type",
-        421: "host",
-        429: "too_many_failures",
-        431: "headers",
-    }
-    return known.get(error.status, "key")
-
-
 def _secret(headers: Headers) -> str | None:
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
@@ -207,7 +208,7 @@ def _secret(headers: Headers) -> str | None:
 def _request_id(scope: Scope) -> str:
     """Return the caller's request id where it is harmless, else a new one; it travels on in the headers."""
     given = Headers(scope=scope).get("x-request-id", "")
-    request_id = given if given.isalnum() and len(given) <= 64 else secrets.token_hex(8)
+    request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     kept = [(name, value) for name, value in scope["headers"] if name != b"x-request-id"]
     scope["headers"] = [*kept, (b"x-request-id", request_id.encode())]
     return request_id

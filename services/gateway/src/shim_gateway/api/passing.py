@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Self, TypeVar
 
 import aiohttp
@@ -18,12 +19,13 @@ from shim_gateway.clients import Service
 from shim_gateway.metrics import Metrics
 
 _HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade".split()
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    b"upgrade".split()
 )
-"""RFC 9110, section 7.6.1."""
+"""RFC 9110, section 7.6.1; the header `Connection` names more."""
 _JUDGED_THERE = frozenset({b"host", b"authorization", b"x-api-key"})
 """What the MCP server looks at itself: it calls back with the caller's own key."""
-_KEPT_BACK = _HOP_BY_HOP | {b"host", b"authorization", b"x-api-key", HEADER.encode()}
+_KEPT_BACK = _JUDGED_THERE | {HEADER.encode()}
 Result = TypeVar("Result")
 
 
@@ -83,28 +85,32 @@ class Passing:
     def _headers(self, scope: Scope, *, keeps_key: bool) -> list[tuple[str, str]]:
         passed = [
             (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in scope["headers"]
+            for name, value in _end_to_end(scope["headers"])
             if name not in _KEPT_BACK or (keeps_key and name in _JUDGED_THERE)
         ]
         return [*passed, (HEADER, self._tokens.of(scope[CALLER]))]
 
 
 class Tokens:
-    """Internal tokens, made anew when half of their life is over."""
+    """Internal tokens, made anew when half of their life is over, or when the clock was set."""
 
     def __init__(self, maker: TokenMaker, clock: Clock) -> None:
         self._maker = maker
         self._clock = clock
-        self._made: dict[Caller, tuple[float, str]] = {}
+        self._made: dict[Caller, tuple[datetime, str]] = {}
 
     def of(self, caller: Caller) -> str:
         """Return a token for the caller."""
-        now = self._clock.monotonic()
+        now = self._clock.now()
         made = self._made.get(caller)
-        if made is None or now - made[0] > LIFETIME / 2:
-            self._made = {known: entry for known, entry in self._made.items() if now - entry[0] <= LIFETIME / 2}
+        if made is None or not _is_young(made[0], now):
+            self._made = {known: entry for known, entry in self._made.items() if _is_young(entry[0], now)}
             made = self._made[caller] = (now, self._maker.make(caller))
         return made[1]
+
+
+def _is_young(made: datetime, now: datetime) -> bool:
+    return timedelta(0) <= now - made <= timedelta(seconds=LIFETIME / 2)
 
 
 class _Caller:
@@ -164,13 +170,20 @@ class _Caller:
 
 
 async def _answer(answer: aiohttp.ClientResponse, caller: _Caller, send: Send) -> None:
-    headers = [(name.lower(), value) for name, value in answer.raw_headers if name.lower() not in _HOP_BY_HOP]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": answer.status, "headers": _end_to_end(answer.raw_headers)})
     while True:
         chunk = await caller.unless_gone(answer.content.readany())
         await send({"type": "http.response.body", "body": chunk, "more_body": bool(chunk)})
         if not chunk:
             return
+
+
+def _end_to_end(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that are not for one hop alone, their names in lower case."""
+    lowered = [(name.lower(), value) for name, value in headers]
+    listed = b",".join(value for name, value in lowered if name == b"connection").lower().split(b",")
+    of_this_hop = _HOP_BY_HOP.union(name.strip() for name in listed)
+    return [(name, value) for name, value in lowered if name not in of_this_hop]
 
 
 def _has_body(scope: Scope) -> bool:
