@@ -39,7 +39,7 @@ async def http_server(shim_url: str, **settings: object) -> AsyncGenerator[str]:
 
 async def started(server: serve.Server) -> None:
     """Wait until the server listens; uvicorn has a flag for it and no event."""
-    while not server.started:  # noqa: ASYNC110
+    while not server.started:
         await asyncio.sleep(0)
 
 

@@ -161,10 +161,11 @@ class Answer:
 class Endpoint:
     """SHIM's MCP endpoint over HTTP. Every call has a connection of its own, so that a restart breaks none later."""
 
-    def __init__(self, port: int, key_file: str, client_session: str) -> None:
+    def __init__(self, port: int, key_file: str, client_session: str, project: str) -> None:
         self._port = port
         self._key_file = key_file
-        self._own = {"X-Shim-Client-Session": client_session} if client_session else {}
+        told = {"X-Shim-Client-Session": client_session, "X-Shim-Client-Project": _percent_encoded(project)}
+        self._own = {name: value for name, value in told.items() if value}
 
     def connect(self) -> socket.socket:
         """Return a new connection. Raises OSError."""
@@ -351,6 +352,13 @@ def _revision(message: Message) -> str:
     return revision if isinstance(revision, str) else ""
 
 
+def _percent_encoded(text: str) -> str:
+    """Return the text as a header can carry it; urllib would cost more to import than all the rest."""
+    plain = range(33, 127)
+    raw = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if byte in plain and byte != ord("%") else f"%{byte:02X}" for byte in raw)
+
+
 def _header_value(text: str) -> str:
     """Return the text as a header can carry it; the protocol says how to wrap what it cannot."""
     plain = text.isascii() and text.isprintable() and text == text.strip() and not text.startswith("=?base64?")
@@ -379,7 +387,8 @@ def _shut(connection: socket.socket) -> None:
 def main(port: str, key_file: str) -> None:
     """Serve until the client closes its end."""
     client_session = os.environ.get("CLAUDE_CODE_SESSION_ID", "")
-    bridge = Bridge(Endpoint(int(port), key_file, _header_value(client_session)))
+    project = os.environ.get("CLAUDE_PROJECT_DIR", "")
+    bridge = Bridge(Endpoint(int(port), key_file, _header_value(client_session), project))
     for line in sys.stdin.buffer:
         bridge.take(line)
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 from mcp.server.mcpserver import Context
 from mcp_types import Implementation
@@ -14,6 +15,8 @@ from shim_mcp.api import Api, ApiError
 
 CALL_ID = "claudecode/toolUseId"
 """Claude Code names each tool call under this key, on every transport; its PreToolUse hook does too."""
+SESSION_HEADER, PROJECT_HEADER = "x-shim-client-session", "x-shim-client-project"
+"""What the bridge tells of its client; the project is percent-encoded."""
 CLAUDE_CODE = "claude-code"
 _OTHER_NAMES = {"claude-ai": "claude-desktop"}
 """Names that clients give in the handshake, where they are not the ones people know."""
@@ -23,7 +26,7 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True)
 class Host:
-    """What is known of the client without being told in a call. Over HTTP that is nothing.
+    """What is known of the client without being told in a call. Over HTTP that is what the bridge tells in headers.
 
     `session_id` is the client's own, as it was when it started this process (Claude Code keeps the old one
     after /clear); `project` the folder it was started in; `connection` names this process's connection, and
@@ -49,7 +52,7 @@ class Sessions:
         Raises:
             ApiError: none is known, or SHIM cannot be asked.
         """
-        found = given or await self._joined(context) or self._host.session_id
+        found = given or await self._joined(context) or self._host_of(context).session_id
         if found is None:
             raise ApiError(
                 "No session is known for this call. Give session_id; if there is none yet, "
@@ -66,11 +69,12 @@ class Sessions:
         """
         if found := given or await self._joined(context):
             return found, False
-        folder = project or self._host.project
+        host = self._host_of(context)
+        folder = project or host.project
         if folder is None:
             raise _project_not_named()
-        session = await self._api.open_session(self._new(context, folder))
-        return session.id, self._host.session_id is None
+        session = await self._api.open_session(self._new(context, host, folder))
+        return session.id, host.session_id is None
 
     async def project(self, context: Context, given: str | None) -> str:
         """Return the folder the call is about: the one named in it, else the host's, else its session's.
@@ -78,7 +82,7 @@ class Sessions:
         Raises:
             ApiError: none is known, or SHIM cannot be asked.
         """
-        if folder := given or self._host.project:
+        if folder := given or self._host_of(context).project:
             return folder
         if session_id := await self._joined(context):
             return (await self._api.session(session_id)).project
@@ -92,9 +96,18 @@ class Sessions:
         made_in = (await self._api.sessions(tool_use_id=call, limit=2)).items
         return made_in[0].id if len(made_in) == 1 else None
 
-    def _new(self, context: Context, project: str) -> NewSession:
-        if self._host.session_id is not None:
-            return NewSession(client=CLAUDE_CODE, client_session_id=self._host.session_id, project=project)
+    def _host_of(self, context: Context) -> Host:
+        headers = context.headers or {}
+        folder = headers.get(PROJECT_HEADER)
+        return replace(
+            self._host,
+            session_id=self._host.session_id or headers.get(SESSION_HEADER),
+            project=self._host.project or (unquote(folder) if folder else None),
+        )
+
+    def _new(self, context: Context, host: Host, project: str) -> NewSession:
+        if host.session_id is not None:
+            return NewSession(client=CLAUDE_CODE, client_session_id=host.session_id, project=project)
         client = _client(context)
         version = client.version[:_LONGEST_NAME] if client else None
         return NewSession(

@@ -18,7 +18,7 @@ _SAMPLE_FILES = 6
 _SAMPLE_CHARACTERS = 2_000_000
 _MOST_FINDINGS_PER_MB = 0.5
 
-_RNG = random.Random(5)
+_RNG = random.Random()
 
 
 def _drawn(alphabet: str, count: int) -> str:
@@ -59,6 +59,7 @@ ORDINARY = {
 
 @pytest.mark.parametrize("kind", ORDINARY)
 def test_identifiers_and_digests_stay(kind: str) -> None:
+    _RNG.seed(kind)
     for _ in range(20):
         text = ORDINARY[kind]()
         assert redact_text(text) == (text, ())

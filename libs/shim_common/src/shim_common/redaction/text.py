@@ -16,6 +16,7 @@ from .rule import Rule, starts_word
 from .words import long_words
 
 _SHORTEST_SECRET_TEXT = 8
+_OPENING = 3
 
 
 class Redacted(NamedTuple):
@@ -30,6 +31,7 @@ class Anchor(NamedTuple):
 
     literal: str
     in_bytes: bytes
+    opening: tuple[int, ...]
     rules: tuple[tuple[int, Rule], ...]
 
 
@@ -46,7 +48,10 @@ def _anchors(rules: Iterable[Rule]) -> tuple[Anchor, ...]:
     for rank, rule in enumerate(rules):
         for literal in rule.anchors:
             by_literal.setdefault(literal, []).append((rank, rule))
-    return tuple(Anchor(literal, literal.encode(), tuple(ranked)) for literal, ranked in by_literal.items())
+    return tuple(
+        Anchor(literal, literal.encode(), tuple(literal.encode()[:_OPENING]), tuple(ranked))
+        for literal, ranked in by_literal.items()
+    )
 
 
 _PRIVATE_KEY_ANCHORS = _anchors(PRIVATE_KEYS)
@@ -64,15 +69,22 @@ def plan_for(text: str) -> Plan:
     if len(text) < _SHORTEST_SECRET_TEXT:
         return Plan((), (), ())
     in_bytes = text.encode("utf-8", "surrogatepass")
+    words = long_words(in_bytes)
     return Plan(
         _occurring(_PRIVATE_KEY_ANCHORS, in_bytes),
-        _occurring(_FORMAT_ANCHORS, long_words(in_bytes)),
+        _occurring(_possible(_FORMAT_ANCHORS, words), words),
         _occurring(_CONTEXT_ANCHORS, in_bytes.lower()),
     )
 
 
-def _occurring(anchors: tuple[Anchor, ...], text: bytes) -> tuple[Anchor, ...]:
-    return tuple(anchor for anchor in anchors if anchor.in_bytes in text) if text else ()
+def _possible(anchors: Iterable[Anchor], words: bytes) -> list[Anchor]:
+    """Return the anchors whose first characters occur together, which a set tells of many sooner than a search."""
+    openings = set(zip(words, words[1:], words[2:], strict=False))
+    return [anchor for anchor in anchors if anchor.opening in openings or len(anchor.opening) < _OPENING]
+
+
+def _occurring(anchors: Iterable[Anchor], text: bytes) -> tuple[Anchor, ...]:
+    return tuple([anchor for anchor in anchors if anchor.in_bytes in text])
 
 
 def redact_by_plan(text: str, plan: Plan) -> Redacted:
