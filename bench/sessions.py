@@ -109,6 +109,7 @@ def _changed(entry: NewEntry, copy: int, other: object) -> NewEntry:
 
 def _with_other_words(value: JsonObject, other: object) -> JsonObject:
     """Change words in strings, but not in names, ids, types and roles, which the store reads."""
+
     def walk(item: object, key: str = "") -> object:
         if isinstance(item, dict):
             return {name: walk(inner, name) for name, inner in item.items()}

@@ -3,8 +3,11 @@
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +19,7 @@ from harness.connections import Connections  # noqa: E402 - found by the line ab
 from harness.install import NEWEST, OLD, ClientUnavailable, Installation, install  # noqa: E402
 from harness.journal import listen  # noqa: E402
 from harness.rig import Rigging, rigged  # noqa: E402
-from harness.scene import Staging, staged  # noqa: E402
+from harness.scene import Scene, Stage, Staging, staged  # noqa: E402
 from harness.stack import Stack, running_stack  # noqa: E402
 
 
@@ -74,6 +77,18 @@ def door() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def scene(installation: Installation, stack: Stack, connections: Connections, tmp_path: Path) -> Staging:
-    """Start API and connected client of this test: `async with scene(script) as s`."""
-    return partial(staged, stack, connections, installation, tmp_path)
+def stage(installed: Callable[[str], Installation], stack: Stack, connections: Connections, tmp_path: Path) -> Stage:
+    """Start API and a connected client of this test: `async with stage(version, script) as s`, any number of times."""
+    numbers = count(1)
+
+    def start(version: str, *arguments: Any, **more: Any) -> AbstractAsyncContextManager[Scene]:
+        root = tmp_path / f"{next(numbers)}"
+        return staged(stack, connections, root, installed(version), *arguments, **more)
+
+    return start
+
+
+@pytest.fixture
+def scene(installation: Installation, stage: Stage) -> Staging:
+    """Start API and the connected client of this test: `async with scene(script) as s`."""
+    return partial(stage, installation.version)

@@ -10,17 +10,12 @@ from harness.client import Run
 from harness.install import NEWEST, OLD
 from harness.journal import Journal
 from harness.scene import Scene
-from harness.script import Fault, Point, Reply, Trouble, bash, calls, says
+from harness.script import Fault, Point, Trouble, bash, calls, says
+from turn import ALONE, PRINTED, PROMPT, WORDS, turn
 
 VERSIONS = (NEWEST, OLD)
 LATEST = 0.25
 """Seconds by which a kill may come after its boundary: the client's transcript lags by half of that."""
-
-PROMPT = "Sort the drawers of the workshop; never throw anything away."
-PRINTED, BROKEN, WORDS = "forty screws", "the drawer is stuck", "The drawers are sorted."
-ALONE = "--strict-mcp-config"
-"""Leaves MCP servers out: starting one takes longer than all the rest, and none is needed here."""
-
 
 LAST_HOOKS = {"in a tool": "PreToolUse", "in an answer": "PostToolUse"}
 """The hook that SHIM acknowledged last before a death that is not at a hook."""
@@ -44,14 +39,9 @@ class Kill:
         return await BOUNDARIES[self.boundary](scene, journal, self)
 
 
-def story() -> list[Reply]:
-    """Return a turn with a call that works, one that fails and a last word."""
-    return [calls(bash(f"echo {PRINTED}")), calls(bash(f"echo {BROKEN} >&2; exit 3")), says(WORDS)]
-
-
 async def _at_hook(scene: Scene, journal: Journal, kill: Kill) -> Run:
     """Kill as soon as SHIM has acknowledged the hook: no later one was told."""
-    scene.api.play(story())
+    scene.api.play(turn())
     run = await scene.client.start(PROMPT, ALONE)
     journal.strike(run.session_id, kill.boundary, run.strike, kill.late)
     await run.wait()
@@ -60,7 +50,7 @@ async def _at_hook(scene: Scene, journal: Journal, kill: Kill) -> Run:
 
 async def _at_compaction(scene: Scene, journal: Journal, kill: Kill) -> Run:
     """Kill before a conversation is summarised."""
-    scene.api.play(story())
+    scene.api.play(turn())
     run = await scene.client.converse(ALONE)
     await run.say(PROMPT)
     await run.events.first(lambda event: event.get("type") == "result")
@@ -109,11 +99,11 @@ def deal(number: int, seed: int) -> list[Kill]:
     The first two rounds of all boundaries, one with either version each, strike on the spot, later ones up to `LATEST`
     seconds late.
     """
-    chance = random.Random(seed)  # noqa: S311 - the same seed must deal the same kills
+    chance = random.Random(seed)
     kills: list[Kill] = []
-    for turn in range(math.ceil(number / len(BOUNDARIES))):
+    for round_ in range(math.ceil(number / len(BOUNDARIES))):
         for place, boundary in chance.sample(list(enumerate(BOUNDARIES)), len(BOUNDARIES)):
-            version = VERSIONS[(place + turn) % len(VERSIONS)]
-            late = chance.uniform(0, LATEST) if turn >= len(VERSIONS) else 0.0
+            version = VERSIONS[(place + round_) % len(VERSIONS)]
+            late = chance.uniform(0, LATEST) if round_ >= len(VERSIONS) else 0.0
             kills.append(Kill(boundary, version, late))
     return kills[:number]

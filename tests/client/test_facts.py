@@ -149,9 +149,7 @@ async def test_the_screen_shows_nothing_of_commands_that_are_refused(rig: Riggin
 async def screen_after_a_turn(rig: Rigging, settings: Any) -> str:
     async with rig(ONE_TOOL, settings=settings) as r, Terminal(r.client) as screen:
         await screen.until("accept edits on")
-        screen.type("please")
-        await screen.until("please")
-        screen.type("\r")
+        await screen.enter("please")
         await screen.until("All done.")
         await screen.leave()
         return screen.printed

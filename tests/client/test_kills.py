@@ -1,19 +1,18 @@
 """The client is killed at every boundary: nothing that SHIM has acknowledged is lost, and work goes on."""
 
 import socket
-from collections.abc import Callable
 
 import pytest
 from harness.client import Run
 from harness.eventually import until_quiet
-from harness.install import Installation
 from harness.journal import Journal
-from harness.scene import Scene, Staging
+from harness.scene import Scene, Stage
 from harness.script import Fault, Point, Trouble, says
 from harness.stack import Stack
 from harness.told import Given, Told, complaints, unread, unsaid
 from harness.transcript import texts
-from kills import ALONE, BOUNDARIES, VERSIONS, Kill, deal
+from kills import BOUNDARIES, VERSIONS, Kill, deal
+from turn import ALONE
 
 from shim_common.contracts.sessions import SessionState
 
@@ -30,16 +29,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kill", kills, ids=ids)
 
 
-@pytest.fixture
-def installation(kill: Kill, installed: Callable[[str], Installation]) -> Installation:
-    """The client that is killed, in place of each."""
-    return installed(kill.version)
-
-
 @pytest.mark.client
-async def test_what_was_acknowledged_survives(scene: Staging, stack: Stack, door: socket.socket, kill: Kill) -> None:
-    url = f"http://127.0.0.1:{door.getsockname()[1]}"
-    async with Journal(stack.url, door) as journal, scene(url=url) as s:
+async def test_what_was_acknowledged_survives(stage: Stage, stack: Stack, door: socket.socket, kill: Kill) -> None:
+    async with Journal(stack.url, door) as journal, stage(kill.version, url=journal.url) as s:
         run = await kill.of(s, journal)
         assert kill.late or journal.of(run.session_id)[-1].event == kill.last_hook
         before = await settled(s, journal, run)

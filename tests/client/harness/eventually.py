@@ -18,7 +18,7 @@ BETWEEN_QUESTIONS = 0.05
 async def eventually(look: Callable[[], Seen | None]) -> Seen:
     """Look until there is something (a true value) and return it. Raises TimeoutError when patience is over."""
     async with asyncio.timeout(PATIENCE):
-        while not (seen := look()):  # noqa: ASYNC110 - nobody announces these
+        while not (seen := look()):
             await asyncio.sleep(INTERVAL)
         return seen
 

@@ -50,7 +50,7 @@ class Strike:
 def listen() -> socket.socket:
     """Return a listening socket on loopback, to be shared by the journals of one run of tests, one at a time."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    listening.setblocking(False)
+    listening.setblocking(False)  # noqa: FBT003 - the library's own signature
     return listening
 
 
@@ -61,11 +61,12 @@ class Journal:
     dies while it starts a hook leaves it with half of one, or none.
     """
 
-    def __init__(self, url: str, door: socket.socket) -> None:
-        """Hand everything on to SHIM at `url`."""
+    def __init__(self, shim: str, door: socket.socket) -> None:
+        """Hand everything on to SHIM at the address `shim`."""
         self.acknowledged: Log[Acknowledged] = Log("acknowledged hooks", lambda hook: hook.event)
         self.refused: list[str] = []
-        self._url = url
+        self.url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        self._shim = shim
         self._door = door
         self._strikes: dict[str, Strike] = {}
         self._http: ClientSession | None = None
@@ -101,7 +102,7 @@ class Journal:
         headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
         if self._http is None:
             raise RuntimeError("use the journal inside `async with`")
-        async with self._http.post(self._url + request.path, data=body, headers=headers) as response:
+        async with self._http.post(self._shim + request.path, data=body, headers=headers) as response:
             answer = await response.read()
             if response.ok:
                 self._write(Acknowledged(event, json.loads(body), json.loads(answer or b"{}")))

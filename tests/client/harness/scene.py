@@ -55,8 +55,8 @@ class Scene:
 async def staged(
     stack: Stack,
     connections: Connections,
-    installation: Installation,
     root: Path,
+    installation: Installation,
     script: Iterable[Step] = (),
     *,
     url: str | None = None,
@@ -71,5 +71,7 @@ async def staged(
             await client.end()
 
 
+Stage = Callable[..., AbstractAsyncContextManager[Scene]]
+"""What the fixture `stage` gives to a test: `staged` with stack and folder settled, the client by its version."""
 Staging = Callable[..., AbstractAsyncContextManager[Scene]]
-"""What the fixture `scene` gives to a test: `staged` with stack, client and folder settled."""
+"""What the fixture `scene` gives to a test: the same with the client settled too."""

@@ -1,4 +1,4 @@
-"""The whole SHIM as a user starts it, in a data folder of its own, and gone afterwards whatever becomes of the tests."""
+"""The whole SHIM as a user starts it, in a data folder of its own, gone afterwards whatever becomes of the tests."""
 
 import os
 import random
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from shim_cli.api import Api
 from shim_mcp.api import HttpApi
 from shim_stack.record import read_record
 
@@ -64,7 +65,11 @@ class Stack:
 
     def api(self) -> HttpApi:
         """Return a way to ask it, with every right."""
-        return HttpApi(self.url, (self.home / "keys" / "admin.key").read_text)
+        return HttpApi(self.url, self._key)
+
+    def cli_api(self) -> Api:
+        """Return the same, with the files that the command line knows of."""
+        return Api(self.url, self._key())
 
     def logged(self, word: str) -> str:
         """Return the lines of all logs that hold `word`: what to look at when a test fails."""
@@ -80,6 +85,9 @@ class Stack:
             yield
         finally:
             os.kill(gateway, signal.SIGCONT)
+
+    def _key(self) -> str:
+        return (self.home / "keys" / "admin.key").read_text().strip()
 
     def _pid(self, name: str) -> int:
         record = read_record(self.home / "run.json")

@@ -92,6 +92,12 @@ class Terminal:
         """Type `keys`."""
         os.write(self._terminal, keys.encode())
 
+    async def enter(self, line: str) -> None:
+        """Type a line and, once it stands there, the Enter key."""
+        self.type(line)
+        await self.until(line)
+        self.type("\r")
+
     async def leave(self) -> None:
         """End the client the way a person does: Ctrl-C until it has gone (the first ones may only interrupt)."""
         if self._process is None:

@@ -18,6 +18,11 @@ class Metrics:
         self.duplicates = Counter("shim_entries_duplicate", "Entries recognised as stored.", registry=registry)
         self.checkpoints = Counter("shim_checkpoints", "Checkpoints made.", ["trigger"], registry=registry)
         self.sessions = Counter("shim_sessions", "What became of sessions.", ["event"], registry=registry)
+        self.unkept = Counter(
+            "shim_sessions_interrupted_without_checkpoint",
+            "Interruptions that made no checkpoint: always 0.",
+            registry=registry,
+        )
         self.signals = Counter("shim_signals_raised", "Signals raised.", registry=registry)
         self.append_seconds = Histogram(
             "shim_append_seconds",
@@ -31,7 +36,8 @@ class Metrics:
             self.sessions.labels(event)
 
     def count(self, events: Sequence[Event]) -> None:
-        """Count events that were committed."""
+        """Count events that were committed together."""
+        self.unkept.inc(len(_subjects(events, "session.interrupted") - _subjects(events, "checkpoint.created")))
         for event in events:
             noun, _, verb = event.type.partition(".")
             if event.type == "checkpoint.created":
@@ -40,3 +46,8 @@ class Metrics:
                 self.signals.inc()
             elif noun == "session":
                 self.sessions.labels(verb).inc()
+
+
+def _subjects(events: Sequence[Event], kind: str) -> set[str | None]:
+    """The sessions that events of a kind are about."""
+    return {event.session_id for event in events if event.type == kind}

@@ -53,7 +53,7 @@ def test_what_a_person_asks_to_be_kept_to_is_heard(sentence: str) -> None:
 
 
 def test_lists_and_plain_wishes() -> None:
-    assert list(constraints_in("- never use eval\n2. avoid globals\nAdd a cart. Fix it.")) == [
+    assert list(constraints_in("Please keep to this:\n- never use eval\n2. avoid globals\nAdd a cart. Fix it.")) == [
         "never use eval",
         "avoid globals",
     ]
@@ -66,6 +66,7 @@ def test_lists_and_plain_wishes() -> None:
         "Let's go with a single table.",
         "We decided to keep the old API.",
         "The root cause is a missing index.",
+        "Decision: totals are rounded to the cent.",
         "I'm going to add a cache rather than a queue.",
     ],
 )

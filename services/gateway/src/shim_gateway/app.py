@@ -20,6 +20,7 @@ from shim_common.kernel.errors import Forbidden
 from shim_common.kernel.ids import TimeOrderedIds
 from shim_common.observability.metrics import instrument
 from shim_common.web import problems
+from shim_common.web.app import operation_id
 from shim_common.web.tokens import TokenMaker
 from shim_gateway.api import about, events, keys
 from shim_gateway.api.door import Door
@@ -83,6 +84,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     problems.install(own)
     instrument(own, registry)

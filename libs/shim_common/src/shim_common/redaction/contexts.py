@@ -86,7 +86,7 @@ CONTEXTS: tuple[Rule, ...] = (
         "authorization-header",
         ("authorization",),
         _ignoring_case(
-            rf"authorization{_SEPARATOR}(?:[a-z][a-z-]{{2,20}}[ \t]+)?(?P<secret>[\w.~+/-]{{12,}}={{0,2}})",
+            rf"authorization{_SEPARATOR}(?:[a-z][a-z0-9-]{{2,20}}[ \t]+)?+(?P<secret>[\w.~+/-]{{12,}}={{0,2}})",
             looks_random,
         ),
         bounded=False,

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.responses import JSONResponse, Response
 
@@ -28,7 +29,15 @@ def create_service_app(
     lifespan: Lifespan,
 ) -> FastAPI:
     """Return an application with errors, trust, health and metrics in place."""
-    app = FastAPI(title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=title,
+        version=version,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=operation_id,
+    )
     app.router.route_class = StrictRoute
     app.state.tokens = tokens
     problems.install(app)
@@ -37,6 +46,11 @@ def create_service_app(
         app.include_router(router)
     app.include_router(_health(ready, registry))
     return app
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function; clients that are generated from the document call it that."""
+    return route.name
 
 
 def service_router(tag: str) -> APIRouter:

@@ -18,7 +18,7 @@ _CONSTRAINT = re.compile(
 )
 _DECISION = re.compile(
     r"\b(i(?:'ll| will| am going to|'m going to) (?:use|keep|store|add|implement|make|go with|put|avoid|take)"
-    r"|(?:let's|let us) (?:use|go with|keep)|(?:i|we)(?:'ve| have)? (?:decided|chose|chosen)|going with|decision:"
+    r"|(?:let's|let us) (?:use|go with|keep)|(?:i|we)(?:'ve| have)? (?:decided|chose|chosen)|going with|decision(?=:)"
     r"|instead of|rather than|the (?:best|right|simplest) (?:approach|way|fix)|the plan is|root cause)\b",
     re.IGNORECASE,
 )
@@ -57,5 +57,5 @@ def decisions_in(reply: str) -> Iterator[str]:
 def _matching(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
     for sentence in _SENTENCE.split(text[:_MOST_SCANNED]):
         plain = _LIST_MARK.sub("", sentence).strip()
-        if len(plain) >= 8 and pattern.search(plain):
+        if len(plain) >= 8 and not plain.endswith(":") and pattern.search(plain):
             yield shorten(plain, _LONGEST_SENTENCE)

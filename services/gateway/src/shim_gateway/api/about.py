@@ -11,13 +11,13 @@ from prometheus_client import CollectorRegistry
 from starlette.responses import JSONResponse
 
 from shim_common.contracts.access import Health, Scope, Version
-from shim_common.contracts.base import JsonObject
 from shim_common.db.database import Database
 from shim_common.kernel.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from shim_common.observability.metrics import exposition
 from shim_common.web.app import service_router
 from shim_common.web.problems import documented
 from shim_common.web.tokens import HEADER
+from shim_gateway.api import openapi
 from shim_gateway.api.access import caller_of, require
 from shim_gateway.api.passing import Tokens
 from shim_gateway.clients import Service
@@ -75,7 +75,7 @@ def router(stack: Stack) -> APIRouter:
     async def get_openapi(request: Request) -> JSONResponse:
         token = stack.tokens.of(caller_of(request))
         theirs = [orjson.loads((await _fetch(service, "/openapi.json", token))[0]) for service in stack.documented]
-        return JSONResponse(_merged(stack.own.openapi(), theirs))
+        return JSONResponse(openapi.merged(stack.own.openapi(), theirs))
 
     return routes
 
@@ -87,17 +87,3 @@ async def _fetch(service: Service, path: str, token: str) -> tuple[bytes, str]:
             return await answer.read(), answer.headers.get("content-type", "application/octet-stream")
     except (aiohttp.ClientError, OSError) as error:
         raise Unavailable(f"{service.name} is not answering", retry_after=1) from error
-
-
-def _merged(own: JsonObject, others: Sequence[JsonObject]) -> JsonObject:
-    """Return one document for all; names of schemas are shared contracts, so equal names are equal schemas."""
-    paths, schemas = dict(own["paths"]), dict(own.get("components", {}).get("schemas", {}))
-    for other in others:
-        paths.update(other.get("paths", {}))
-        schemas.update(other.get("components", {}).get("schemas", {}))
-    return {
-        **own,
-        "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
-        "security": [{"key": []}],
-    }

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,8 @@ from shim_gateway.metrics import Metrics
 
 CALLER = "shim.caller"
 """Where the scope holds who is asking."""
+STILL_HOLDS = "shim.still_holds"
+"""Where the scope holds what tells whether the key still opens anything."""
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 HEADER_LIMIT = 32 * 1024
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -139,12 +142,21 @@ class Door:
         try:
             if secret is None:
                 raise Unauthorized("send a key as `Authorization: Bearer ...`; keys lie in the data folder under keys/")
-            return await self._authenticate(secret)
+            caller = await self._authenticate(secret)
+            scope[STILL_HOLDS] = partial(self._still_holds, secret)
+            return caller
         except Unauthorized:
             self._failures.add(address, now)
             if wait:
                 raise RateLimited("too many wrong keys", code="too_many_failures", retry_after=wait) from None
             raise
+
+    async def _still_holds(self, secret: str) -> bool:
+        try:
+            await self._authenticate(secret)
+        except Unauthorized:
+            return False
+        return True
 
 
 class _Answer:

@@ -1,12 +1,13 @@
 """Live events as server-sent events: what was missed from the history, then what happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import aiohttp
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from redis.asyncio import Redis
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -14,28 +15,49 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from shim_common.bus.stream import follow
 from shim_common.contracts.access import Scope
 from shim_common.contracts.envelope import Event, EventPage
-from shim_common.kernel.errors import BadInput, Forbidden, Unauthorized, Unavailable
+from shim_common.kernel.errors import BadInput, Forbidden, Unauthorized, Unavailable, Unprocessable
 from shim_common.web.app import service_router
 from shim_common.web.problems import documented
 from shim_common.web.tokens import HEADER, Caller
-from shim_gateway.api.access import caller_of, require
+from shim_gateway.api.access import StillHolds, caller_of, require, still_holds_of
 from shim_gateway.api.passing import Tokens
 from shim_gateway.clients import Service
 from shim_gateway.metrics import Metrics
 
 QUEUE_LENGTH = 1000
 """Events a slow reader may lag behind before its stream is closed; it resumes with Last-Event-ID."""
-PING_SECONDS = 15
+PING_SECONDS = 15.0
 _RETRY_MILLISECONDS = 1000
 _HISTORY_PAGE = 500
+_HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False)
 class Listener:
     """One open stream."""
 
-    queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_LENGTH))
-    lagged: bool = False
+    _queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_LENGTH))
+    _missed: bool = False
+
+    def give(self, event: Event) -> None:
+        """Hand an event over; a reader that is too far behind gets no more."""
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            self._missed = True
+
+    def end(self) -> None:
+        """Say that something was missed."""
+        self._missed = True
+        with suppress(asyncio.QueueFull):  # nobody waits at a full queue
+            self._queue.put_nowait(None)
+
+    async def next(self) -> Event | None:
+        """Return the next event; None once something was missed."""
+        event = None if self._missed else await self._queue.get()
+        return None if self._missed else event
 
 
 @dataclass
@@ -46,17 +68,20 @@ class Hub:
     _listeners: set[Listener] = field(default_factory=set)
 
     async def run(self, redis: Redis, schema: str) -> None:
-        """Follow a service's events until cancelled."""
-        async for event in follow(redis, schema):
-            self.publish(event)
+        """Follow a service's events until cancelled; what cannot be read ends the streams, which then resume."""
+        while True:
+            try:
+                async for event in follow(redis, schema):
+                    self.publish(event)
+            except (KeyError, ValueError) as error:
+                log.error("events.unreadable", reason=type(error).__name__)
+                for listener in self._listeners:
+                    listener.end()
 
     def publish(self, event: Event) -> None:
-        """Hand an event on; a reader whose queue is full has lagged."""
+        """Hand an event on."""
         for listener in self._listeners:
-            try:
-                listener.queue.put_nowait(event)
-            except asyncio.QueueFull:
-                listener.lagged = True
+            listener.give(event)
 
     @contextmanager
     def listening(self) -> Iterator[Listener]:
@@ -72,14 +97,17 @@ class Hub:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which events a reader asks for."""
+class Reader:
+    """Who reads a stream, what they ask for, and the event behind which they go on."""
 
+    caller: Caller
+    still_holds: StillHolds
     types: frozenset[str]
     session: str | None
+    last: str | None
 
     def takes(self, event: Event) -> bool:
-        """Whether the reader wants this one."""
+        """Whether the reader asked for this one."""
         return (not self.types or event.type in self.types) and self.session in (None, event.session_id)
 
 
@@ -90,20 +118,12 @@ class History:
         self._service = service
         self._tokens = tokens
 
-    async def after(self, event_id: str, caller: Caller) -> AsyncIterator[Event]:
-        """Yield what was published after an event.
+    async def page(self, after: str, caller: Caller) -> EventPage:
+        """Return what was published after an event, as much as one page holds.
 
         Raises:
             Unavailable: the service is away.
         """
-        place: str | None = event_id
-        while place is not None:
-            page = await self._page(place, caller)
-            for event in page.items:
-                yield event
-            place = page.next_cursor
-
-    async def _page(self, after: str, caller: Caller) -> EventPage:
         query = {"after": after, "limit": str(_HISTORY_PAGE)}
         headers = {HEADER: self._tokens.of(caller)}
         try:
@@ -116,10 +136,10 @@ class History:
             raise Unavailable("the history of events is not to be had now", retry_after=1) from error
 
 
-def router(hub: Hub, history: History) -> APIRouter:
+def router(hub: Hub, history: History, ping_seconds: float = PING_SECONDS) -> APIRouter:
     """Return the route of live events."""
     routes = service_router("events")
-    errors = documented(BadInput, Unauthorized, Forbidden, Unavailable)
+    errors = documented(BadInput, Unauthorized, Forbidden, Unprocessable, Unavailable)
 
     @routes.get(
         "/v1/events/stream",
@@ -134,32 +154,45 @@ def router(hub: Hub, history: History) -> APIRouter:
         last_event_id: Annotated[str | None, Header(max_length=200)] = None,
     ) -> EventSourceResponse:
         """Stream events; `Last-Event-ID` brings what was missed first."""
-        wanted = Wanted(frozenset(kind for kind in (types or "").split(",") if kind), session)
-        stream = _stream(hub, history, wanted, last_event_id, caller_of(request))
-        headers = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
-        return EventSourceResponse(stream, ping=PING_SECONDS, headers=headers)
+        wanted = frozenset(kind for kind in (types or "").split(",") if kind)
+        reader = Reader(caller_of(request), still_holds_of(request), wanted, session, last_event_id)
+        stream = _stream(hub, history, reader)
+        opening = await anext(stream)  # what keeps the history away is answered before a stream begins
+        return EventSourceResponse(_with(opening, stream), ping=ping_seconds, headers=_HEADERS)
 
     return routes
 
 
-async def _stream(
-    hub: Hub, history: History, wanted: Wanted, last: str | None, caller: Caller
-) -> AsyncIterator[ServerSentEvent]:
+async def _stream(hub: Hub, history: History, reader: Reader) -> AsyncGenerator[ServerSentEvent]:
     with hub.listening() as listener:
+        missed = EventPage(items=[]) if reader.last is None else await history.page(reader.last, reader.caller)
         yield ServerSentEvent(comment="open", retry=_RETRY_MILLISECONDS)
-        told: set[str] = set()
-        if last is not None:
-            async for event in history.after(last, caller):
-                told.add(event.id)
-                if wanted.takes(event):
-                    yield _sent(event)
-        while not listener.lagged:
-            event = await listener.queue.get()
-            if event.id not in told and wanted.takes(event):
-                yield _sent(event)
+        async for event in _events(listener, history, missed, reader.caller):
+            if not await reader.still_holds():
+                return
+            if reader.takes(event):
+                yield ServerSentEvent(event=event.type, id=event.id, data=event.model_dump_json())
         hub.metrics.lagged.inc()
-        yield ServerSentEvent(event="lagged", data="too slow; connect again with Last-Event-ID")
+        yield ServerSentEvent(event="lagged", data="something was missed; connect again with Last-Event-ID")
 
 
-def _sent(event: Event) -> ServerSentEvent:
-    return ServerSentEvent(event=event.type, id=event.id, data=event.model_dump_json())
+async def _events(listener: Listener, history: History, missed: EventPage, caller: Caller) -> AsyncIterator[Event]:
+    """Yield what was missed and what happens, each event once, until the reader is too far behind."""
+    told: set[str] = set()
+    while True:
+        for event in missed.items:
+            told.add(event.id)
+            yield event
+        if missed.next_cursor is None:
+            break
+        missed = await history.page(missed.next_cursor, caller)
+    while (live := await listener.next()) is not None:
+        if live.id not in told:
+            yield live
+
+
+async def _with(first: ServerSentEvent, rest: AsyncGenerator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
+    async with aclosing(rest):
+        yield first
+        async for event in rest:
+            yield event

@@ -3,46 +3,41 @@
 from collections.abc import Iterable
 
 from shim_common.contracts.base import JsonObject
-from shim_common.kernel.errors import BadInput, Forbidden, RateLimited, TooLarge, Unauthorized, Unavailable
-from shim_common.web.problems import MEDIA_TYPE, documented
+from shim_common.kernel.errors import BadInput, Forbidden, RateLimited, ShimError, TooLarge, Unauthorized, Unavailable
+from shim_common.web.problems import MEDIA_TYPE
 from shim_gateway.api.door import OPEN_PATHS, HeadersTooLarge, Misdirected, NotJson
 
-_PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
-_OF_ALL = (BadInput, Forbidden, TooLarge, NotJson, Misdirected, HeadersTooLarge)
-_OF_THOSE_WITH_A_KEY = (Unauthorized, RateLimited, Unavailable)
+_TO_ALL: tuple[type[ShimError], ...] = (BadInput, Forbidden, TooLarge, NotJson, Misdirected, HeadersTooLarge)
+_BEFORE_KEYS: tuple[type[ShimError], ...] = (Unauthorized, RateLimited, Unavailable)
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def merged(own: JsonObject, others: Iterable[JsonObject]) -> JsonObject:
     """Return one document for all; names of schemas are shared contracts, so equal names are equal schemas."""
     paths, schemas = dict(own["paths"]), dict(own["components"]["schemas"])
     for other in others:
-        paths.update(other.get("paths", {}))
-        schemas.update(other.get("components", {}).get("schemas", {}))
+        paths.update(other["paths"])
+        schemas.update(other["components"]["schemas"])
     return {
         **own,
-        "paths": {path: _through_the_door(path, methods) for path, methods in paths.items()},
+        "paths": {
+            path: {method: _through_the_door(path, operation) for method, operation in methods.items()}
+            for path, methods in paths.items()
+        },
         "components": {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
         "security": [{"key": []}],
     }
 
 
-def _through_the_door(path: str, methods: JsonObject) -> JsonObject:
+def _through_the_door(path: str, operation: JsonObject) -> JsonObject:
+    """Return the operation with the errors that the door adds, and with the key that it asks for."""
     is_open = path in OPEN_PATHS
-    errors = documented(*_OF_ALL, *(() if is_open else _OF_THOSE_WITH_A_KEY))
-    at_the_door = {str(status): {"description": error["description"]} for status, error in errors.items()}
-    return {
-        method: {
-            **operation,
-            **({"security": []} if is_open else {}),
-            "responses": {
-                status: _as_problem(response) if int(status) >= 400 and "model" not in response else response
-                for status, response in {**at_the_door, **operation["responses"]}.items()
-            },
-        }
-        for method, operation in methods.items()
-    }
+    errors = _TO_ALL if is_open else _TO_ALL + _BEFORE_KEYS
+    refusals = {str(error.status): {"description": error.title, "content": _PROBLEM} for error in errors}
+    answers = {status: _as_sent(response) for status, response in operation["responses"].items()}
+    return {**operation, **({"security": []} if is_open else {}), "responses": {**refusals, **answers}}
 
 
-def _as_problem(response: JsonObject) -> JsonObject:
-    """Return the documented error as it is sent; FastAPI puts every schema under application/json."""
-    return {**response, "content": {MEDIA_TYPE: _PROBLEM}}
+def _as_sent(response: JsonObject) -> JsonObject:
+    """Return a response under the media type it has: FastAPI documents the schema of every error as JSON."""
+    return {**response, "content": _PROBLEM} if MEDIA_TYPE in response.get("content", {}) else response
