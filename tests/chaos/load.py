@@ -1,6 +1,5 @@
 """People at work while SHIM is killed: sessions replayed over and over, and a transcript that grows."""
 
-import json
 import threading
 import uuid
 from collections import Counter
@@ -18,7 +17,7 @@ from shim_cli.replay import Player, Recording, ReplayReport, Wish
 from shim_common.contracts import sessions as wire
 from shim_common.kernel.clock import SystemClock
 
-from ..stack.rig.client import ConnectedClient
+from ..stack.rig.client import ConnectedClient, prompt_line
 from ..stack.rig.player import Nobody
 from ..stack.rig.recordings import SHIPPED
 from ..stack.rig.stack import Stack
@@ -101,21 +100,8 @@ class Growth:
         with self.client.transcript(self.session).open("ab", buffering=0) as file:
             while not stopping.wait(PAUSE):
                 key = str(uuid.uuid4())
-                file.write(_line(self.session, key, len(self.keys)))
+                file.write(prompt_line(self.session, key, f"line {len(self.keys)}"))
                 self.keys.append(key)
-
-
-def _line(session: str, key: str, number: int) -> bytes:
-    record = {
-        "type": "user",
-        "uuid": key,
-        "sessionId": session,
-        "cwd": str(PROJECT),
-        "version": "2.1.329",
-        "timestamp": SystemClock().now().isoformat(),
-        "message": {"role": "user", "content": f"line {number}"},
-    }
-    return json.dumps(record).encode() + b"\n"
 
 
 @contextmanager

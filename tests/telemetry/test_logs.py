@@ -4,6 +4,7 @@ import json
 import secrets
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from shim_common.contracts.base import JsonObject
 from shim_common.contracts.sessions import AppendEntries, EntryKind, NewCheckpoint, NewEntry, NewSession
 from shim_common.kernel.clock import SystemClock
 
-from ..stack.rig.client import connected
+from ..stack.rig.client import connected, prompt_line
 from ..stack.rig.stack import Stack
 from ..stack.rig.waiting import eventually
 
@@ -101,8 +102,8 @@ def logs(
 ) -> dict[str, str]:
     """The logs of every process after work, misuse and trouble."""
     with connected(stack.home, tmp_path_factory.mktemp("client") / "config") as client, stack.api() as api:
-        record = {"type": "user", "uuid": "u", "cwd": "/shim-test", "message": {"content": words["transcript"]}}
-        session = client.write(json.dumps(record | {"timestamp": "2026-01-01T00:00:00Z"}).encode() + b"\n{torn\n")
+        session = str(uuid.uuid4())
+        client.write(prompt_line(session, "line", words["transcript"]) + b'{"torn": "' + b"\n", session)
         eventually(lambda: session in {found.client_session_id for found in api.sessions(10)}, "it is followed")
         work(api, words, secret_key)
         misuse(stack, words)

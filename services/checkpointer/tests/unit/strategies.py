@@ -18,8 +18,23 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 json_objects = st.dictionaries(texts, json_values, max_size=5)
 
 _known_words = st.sampled_from(
-    ["Never touch it.", "I'll use sqlite.", "[Tool call interrupted", "<command-x>", "Bash", "Edit", "TodoWrite"]
-    + ["TaskCreate", "TaskUpdate", "ExitPlanMode", "<synthetic>", "tool_use", "end_turn", "1", "/home/ana/webshop/a.py"]
+    [
+        "Never touch it.",
+        "I'll use sqlite.",
+        "[Tool call interrupted",
+        "<command-x>",
+        "Bash",
+        "Edit",
+        "TodoWrite",
+        "TaskCreate",
+        "TaskUpdate",
+        "ExitPlanMode",
+        "<synthetic>",
+        "tool_use",
+        "end_turn",
+        "1",
+        "/home/ana/webshop/a.py",
+    ]
 )
 _values = _known_words | json_values
 

@@ -271,7 +271,7 @@ def test_a_compaction_makes_room_and_its_summary_is_kept() -> None:
 def test_only_so_many_open_calls_are_kept_the_newest() -> None:
     digest = fold(log_of(*(reply(calls("Bash", f"toolu_{number}")) for number in range(MOST_OPEN_CALLS + 5))))
 
-    assert list(digest.open_calls)[0] == "toolu_5"
+    assert next(iter(digest.open_calls)) == "toolu_5"
     assert len(digest.open_calls) == MOST_OPEN_CALLS
 
 
