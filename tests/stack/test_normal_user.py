@@ -39,7 +39,9 @@ def test_a_normal_user_gets_the_same(theirs: Stack) -> None:
     demo = theirs.shim("demo")
 
     assert demo.code == 0, demo.output
-    assert "stored as sent" in demo.output
+    assert "webshop.jsonl: stored as sent" in demo.output
+    with theirs.api() as api:
+        assert not list(api.sessions(10))  # the demonstration leaves nothing behind
     assert {path.stat().st_uid for path in theirs.home.rglob("*")} == {theirs.user.uid}
     assert theirs.record.data_folders["postgres"] == theirs.home / "postgres"
     down = theirs.shim("down")

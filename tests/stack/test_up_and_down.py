@@ -2,6 +2,8 @@
 
 import stat
 
+import psutil
+
 from shim_common.embedded.run_folder import fits_sockets
 
 from .rig.stack import Stack
@@ -53,20 +55,12 @@ def test_status_is_0_and_shows_every_process(stack: Stack) -> None:
     assert str(stack.home) in ran.output
 
 
-def test_status_of_one_that_never_ran_is_3(fresh: Stack) -> None:
-    assert fresh.shim("status").code == 3
+def test_logs_show_every_process(stack: Stack) -> None:
+    ran = stack.shim("logs", "-n", "50")
 
-
-def test_logs_show_all_and_one(stack: Stack) -> None:
-    everything = stack.shim("logs", "-n", "3")
-    one = stack.shim("logs", "postgres", "-n", "200")
-    unknown = stack.shim("logs", "nobody")
-
-    assert everything.code == 0
-    assert "runner   |" in everything.output
-    assert "ready to accept connections" in one.output
-    assert unknown.code == 1
-    assert "postgres" in unknown.output
+    assert ran.code == 0
+    assert "runner   | " in ran.output
+    assert "ready to accept connections" in ran.output
 
 
 def test_nothing_but_the_gateway_listens_on_the_network(stack: Stack) -> None:
@@ -76,8 +70,6 @@ def test_nothing_but_the_gateway_listens_on_the_network(stack: Stack) -> None:
 
 
 def _listening_ports(pids: set[int]) -> set[tuple[str, int]]:
-    import psutil
-
     return {
         (connection.laddr.ip, connection.laddr.port)
         for connection in psutil.net_connections("inet")

@@ -14,10 +14,14 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
+from redis.asyncio import Redis
 
+from shim_checkpointer.api import Services
 from shim_checkpointer.app import INTERNAL_SECRET, create_app
 from shim_checkpointer.settings import SCHEMA, Settings
+from shim_checkpointer.storage import PostgresStore
 from shim_common.contracts.access import Scope
+from shim_common.db.database import Database
 from shim_common.db.migrations import migrate
 from shim_common.kernel import secrets
 from shim_common.kernel.clock import ManualClock
@@ -53,6 +57,33 @@ async def app(settings: Settings, clock: ManualClock) -> AsyncIterator[FastAPI]:
     application = create_app(settings, clock=clock)
     async with LifespanManager(application):
         yield application
+
+
+@pytest.fixture
+def services(app: FastAPI) -> Services:
+    """The use cases behind the application."""
+    found: Services = app.state.services
+    return found
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Connections of the test's own to the database that the application uses."""
+    opened = Database(database_url, SCHEMA, size=4)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> PostgresStore:
+    return PostgresStore(database, lambda _events: None)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url) as client:
+        yield client
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Hook:
 
 
 class HookSink:
-    """The server: `async with HookSink() as sink`, then point hooks at `sink.url`.
+    """The server: `async with HookSink() as sink`, then point hooks at `sink.url`, or SHIM's own hooks at `sink.origin`.
 
     `received` grows as hooks arrive, `answered` once their answer has been written to the socket.
     """
@@ -51,11 +51,17 @@ class HookSink:
     @property
     def url(self) -> str:
         """The address hooks are posted to; the event's name is in the payload."""
-        return f"http://127.0.0.1:{self.port}/hooks"
+        return f"{self.origin}/hooks"
+
+    @property
+    def origin(self) -> str:
+        """The server's address, to be taken for SHIM's."""
+        return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/hooks", self._take)
+        app.router.add_post("/v1/hooks/claude-code/{event}", self._take)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from shim_cli.api import Api
+from shim_cli.errors import ApiProblem
 from shim_common.contracts.base import JsonObject
 
 
@@ -28,6 +30,15 @@ def variants(content: bytes, every: int = 1) -> Iterator[Variant]:
             damages["glued"] = half
         for name, damaged in damages.items():
             yield Variant(f"line {index + 1} {name}", b"".join((*before, damaged, *after)), kept)
+
+
+def stored_messages(api: Api, session: str) -> list[JsonObject]:
+    """The bodies of the messages that are stored of a session; none as long as it is not known."""
+    try:
+        return [entry.body for entry in api.entries(session) if entry.kind == "message"]
+    except ApiProblem as problem:
+        assert problem.problem.status == 404, problem.problem
+        return []
 
 
 def _messages(line: bytes) -> Iterator[JsonObject]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shim_cli.api import Api
 from shim_cli.replay import Player, Recording, ReplayReport, Wish
-from shim_common.contracts.sessions import Checkpoint, Recovery
+from shim_common.contracts.sessions import Checkpoint, Recovery, SessionState
 from shim_common.kernel.clock import SystemClock
 
 
@@ -37,3 +37,12 @@ def replay(api: Api, path: Path, *, kill_at: int | None = None, project: Path | 
 def torn_checkpoints(api: Api, sid: str) -> Sequence[Checkpoint]:
     """The checkpoints of a session that do not verify: none is what there has to be."""
     return [one for one in api.checkpoints(sid, 1000) if not api.checkpoint(one.id).verified]
+
+
+def assert_stored(api: Api, report: ReplayReport) -> None:
+    """A replay that was verified, ended, and whose checkpoints all hold."""
+    assert report.verification.differences == ()
+    assert report.session is not None
+    session = api.session(report.session.id)
+    assert (session.state, session.position) == (SessionState.ENDED, report.verification.entries)
+    assert not torn_checkpoints(api, session.id)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that something may take on a busy machine before it counts as not happening."""
 INTERVAL = 0.02
 """Seconds between two looks."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,6 +53,21 @@ def shape(value: JsonValue) -> Any:
     if isinstance(value, list):
         return [shape(item) for item in value]
     return "text" if isinstance(value, str) else repr(value)
+
+
+def grows_in_step(work: Callable[[str], object], unit: str) -> bool:
+    """Return whether work on four times the text costs nearer to four times as much than to sixteen."""
+
+    def cost(size: int) -> float:
+        text = unit * (size // len(unit) + 1)
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            work(text)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    return cost(48_000) < 9 * cost(12_000) + 0.002
 
 
 @given(_TEXT)
@@ -155,18 +171,20 @@ def test_a_key_glued_to_another_does_not_slip_through_a_stream() -> None:
     ],
 )
 def test_cost_grows_in_step_with_the_text(unit: str) -> None:
-    """Four times the text takes about four times as long; sixteen would mean that some rule is quadratic."""
+    assert grows_in_step(redact_text, unit)
 
-    def cost(size: int) -> float:
-        text = (unit * (size // len(unit) + 1))[:size]
-        times = []
-        for _ in range(3):
-            start = time.process_time()
-            redact_text(text)
-            times.append(time.process_time() - start)
-        return min(times)
 
-    assert cost(48_000) < 9 * cost(12_000) + 0.002
+@pytest.mark.parametrize(
+    "unit", ["\n", "key=\n", "-----BEGIN PRIVATE KEY-----\n", "Private-Lines: 3\n", "q7W9" * 16 + "\n"]
+)
+def test_cost_of_a_stream_grows_in_step_with_its_lines(unit: str) -> None:
+    def feed_lines(text: str) -> None:
+        stream = StreamRedactor()
+        for line in text.splitlines(keepends=True):
+            stream.feed(line)
+        stream.flush()
+
+    assert grows_in_step(feed_lines, unit)
 
 
 def test_a_stream_holds_a_bounded_part_of_a_line_without_end() -> None:

@@ -55,7 +55,7 @@ class FileVault:
             raise Conflict(f"the key {key_no}.key that encrypted this is gone from {self._folder}", code="key_gone")
         try:
             packed = AESGCM(key).decrypt(secret[:_NONCE], secret[_NONCE:], bound_to)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: there is not even a whole nonce
             raise Conflict("a stored content was changed and cannot be trusted", code="integrity") from error
         return zstandard.ZstdDecompressor().decompress(packed)
 

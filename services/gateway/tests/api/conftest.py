@@ -40,6 +40,13 @@ def own_settings(
         yield settings
 
 
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="shim-gw-") as folder:
+        yield Path(folder)
+
+
 @contextmanager
 def fresh_settings(postgres: PostgresServer, valkey: ValkeyServer, template: str) -> Iterator[Settings]:
     """Settings with stores and a data folder of their own, in a folder whose path is short enough for sockets."""

@@ -14,9 +14,7 @@ from datetime import datetime
 import orjson
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.exceptions import RedisError, WatchError
-from redis.typing import EncodableT
+from redis.exceptions import RedisError
 
 from shim_common.contracts.envelope import Event
 from shim_common.db.database import Connection, Database, Row
@@ -31,6 +29,16 @@ _POLL = 1.0
 """Seconds between looks at the table when nobody rings."""
 _GATHER = 0.01
 """Seconds to wait after a ring, so that a burst of events goes out together."""
+
+_ADD_BATCH = """
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+if (newest[1] and newest[1][1] or '') ~= ARGV[1] then return 0 end
+for at = 3, #ARGV, 2 do
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], ARGV[at], 'event', ARGV[at + 1])
+end
+return 1
+"""
+"""Adds events if the stream still ends where it was seen to: another relay may have been faster, or Redis emptied."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +79,8 @@ def _row(event: Event) -> tuple[object, ...]:
 
 def event_of(row: Row) -> Event:
     """Return the event in a row of the outbox."""
-    return Event(**{**dict(row), "data": orjson.loads(row["data"])})
+    fields = {name: value for name, value in row.items() if name != "seq"}
+    return Event(**{**fields, "data": orjson.loads(row["data"])})
 
 
 _COLUMNS = """id, type, version, occurred_at, source, subject, actor, project_id, chain_id, session_id,
@@ -117,6 +126,7 @@ class Relay:
     def __post_init__(self) -> None:
         self._bell = asyncio.Event()
         self._stream = stream_name(self.database.schema)
+        self._add = self.redis.register_script(_ADD_BATCH)
 
     def ring(self) -> None:
         """Say that something was committed."""
@@ -151,39 +161,25 @@ class Relay:
         """
         async with self.database.transaction() as connection:
             await _number(connection)
-        async with self.redis.pipeline() as stream:
-            await stream.watch(self._stream)
-            rows = await self._unpublished(stream)
-            if rows:
-                with contextlib.suppress(WatchError):  # another relay was faster, or Redis was emptied: look again
-                    await stream.execute()
-        return len(rows)
-
-    async def _unpublished(self, stream: Pipeline) -> list[Row]:
-        """Return the events behind the stream's end, after queueing them; a lost stream is filled from the horizon."""
-        newest_entry = await stream.xrevrange(self._stream, count=1)
-        last = int(newest_entry[0][0].split(b"-")[0]) if newest_entry else 0
+        end = await self._end()
         async with self.database.connection() as connection:
             newest = int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox"))
-            stream.multi()  # type: ignore[no-untyped-call]
-            if last > newest:
-                stream.delete(self._stream)  # it belongs to other data: an older dump of the database was put back
-                last = 0
+            if end > newest:  # the stream belongs to other data: an older dump of the database was put back
+                await self.redis.delete(self._stream)
+                end = 0
             rows = await connection.fetch(
                 f"SELECT seq, {_COLUMNS} FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",  # noqa: S608
-                max(last, newest - STREAM_LENGTH),
+                max(end, newest - STREAM_LENGTH),
                 _BATCH,
             )
-        for row in rows:
-            self._add(stream, row)
-        return rows
+        if rows:
+            content = [part for row in rows for part in (f"{row['seq']}-0", event_of(row).model_dump_json())]
+            await self._add(keys=[self._stream], args=[f"{end}-0" if end else "", STREAM_LENGTH, *content])
+        return len(rows)
 
-    def _add(self, stream: Pipeline, row: Row) -> None:
-        fields = dict(row)
-        number = fields.pop("seq")
-        event = Event(**{**fields, "data": orjson.loads(fields["data"])})
-        content: dict[EncodableT, EncodableT] = {"event": event.model_dump_json()}
-        stream.xadd(self._stream, content, id=f"{number}-0", maxlen=STREAM_LENGTH, approximate=True)
+    async def _end(self) -> int:
+        newest = await self.redis.xrevrange(self._stream, count=1)
+        return int(newest[0][0].split(b"-")[0]) if newest else 0
 
 
 async def _number(connection: Connection) -> None:

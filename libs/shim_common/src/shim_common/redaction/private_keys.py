@@ -9,9 +9,10 @@ import re
 from .rule import Rule, Span
 
 _BASE64 = "[0-9A-Za-z+/=]"
+_HEADERS = ("-----BEGIN", "Private-Lines:")
 _HEADER = r"(?:-----BEGIN\ [0-9A-Z ]{0,40}PRIVATE\ KEY(?:\ BLOCK)?-----|Private-Lines:[ \t]*\d{1,4})"
 _BETWEEN = r"""(?:\s|\d{1,6}(?:→|\t|\\+t|\ *[|:])|\\+[rnt]|\\*["'`,]|[+>|#*]|-(?!-))*+"""
-_ATTRIBUTE = r"[A-Z][A-Za-z-]{2,20}:\ [^\r\n\\]{0,200}+"
+_ATTRIBUTE = r"(?!Private-Lines)[A-Z][A-Za-z-]{2,20}:\ [^\r\n\\]{0,200}+"
 _LINE = rf"{_BASE64}{{16,}}+"
 _START = rf"{_HEADER}(?P<body>{_BETWEEN}(?:{_ATTRIBUTE}{_BETWEEN}){{0,8}}+"
 
@@ -30,13 +31,14 @@ def _find_private_key(text: str, at: int) -> Span | None:
     return match.span("body")
 
 
-def line_of_unfinished_key(text: str) -> int | None:
-    """Return where the line starts in which a private key begins that a text, made of whole lines, leaves open."""
-    match = _UNFINISHED.search(text)
-    return text.rfind("\n", 0, match.start()) + 1 if match else None
+def ends_within_key(text: str) -> bool:
+    """Return whether a text that consists of whole lines breaks off in a private key.
+
+    No key reaches past the header of another, so the last ones tell.
+    """
+    lasts = (text.rfind(header) for header in _HEADERS)
+    return any(last >= 0 and _UNFINISHED.match(text, last) for last in lasts)
 
 
-PRIVATE_KEYS: tuple[Rule, ...] = (
-    Rule("private-key", ("-----BEGIN", "Private-Lines:"), _find_private_key, bounded=False),
-)
+PRIVATE_KEYS: tuple[Rule, ...] = (Rule("private-key", _HEADERS, _find_private_key, bounded=False),)
 """They come before the other rules, lest one of those replace a piece in the middle of a key."""

@@ -3,7 +3,7 @@
 import re
 
 from .marker import MARKER_START
-from .private_keys import line_of_unfinished_key
+from .private_keys import ends_within_key
 from .text import redact_text
 
 LONGEST_HELD = 65_536
@@ -18,8 +18,8 @@ class StreamRedactor:
     """Redacts the pieces of one text so that a secret split between them is found as well.
 
     Secrets do not span lines, private keys apart. So whole lines are handed on, and what is held back is the current
-    line or an unfinished key. As long as these are shorter than `LONGEST_HELD`, the pieces handed on are together
-    exactly what `redact_text` makes of the whole text.
+    line, or all lines while the last of them is in a private key. As long as these are shorter than `LONGEST_HELD`,
+    the pieces handed on are together exactly what `redact_text` makes of the whole text.
     """
 
     def __init__(self) -> None:
@@ -43,9 +43,7 @@ class StreamRedactor:
 
     def _whole_lines(self) -> str:
         cut = self._held.rfind("\n") + 1
-        while (start := line_of_unfinished_key(self._held[:cut])) is not None:
-            cut = start
-        return self._hand_on(cut)
+        return "" if ends_within_key(self._held[:cut]) else self._hand_on(cut)
 
     def _hand_on(self, cut: int) -> str:
         safe, self._held = self._held[:cut], self._held[cut:]

@@ -135,6 +135,19 @@ class History:
         except (aiohttp.ClientError, OSError) as error:
             raise Unavailable("the history of events is not to be had now", retry_after=1) from error
 
+    async def following(self, page: EventPage, caller: Caller) -> AsyncIterator[Event]:
+        """Yield the events of a page and of all that follow it.
+
+        Raises:
+            Unavailable: the service is away.
+        """
+        while True:
+            for event in page.items:
+                yield event
+            if page.next_cursor is None:
+                return
+            page = await self.page(page.next_cursor, caller)
+
 
 def router(hub: Hub, history: History, ping_seconds: float = PING_SECONDS) -> APIRouter:
     """Return the route of live events."""
@@ -167,7 +180,7 @@ async def _stream(hub: Hub, history: History, reader: Reader) -> AsyncGenerator[
     with hub.listening() as listener:
         missed = EventPage(items=[]) if reader.last is None else await history.page(reader.last, reader.caller)
         yield ServerSentEvent(comment="open", retry=_RETRY_MILLISECONDS)
-        async for event in _events(listener, history, missed, reader.caller):
+        async for event in _events(listener, history, reader, missed):
             if not await reader.still_holds():
                 return
             if reader.takes(event):
@@ -176,19 +189,28 @@ async def _stream(hub: Hub, history: History, reader: Reader) -> AsyncGenerator[
         yield ServerSentEvent(event="lagged", data="something was missed; connect again with Last-Event-ID")
 
 
-async def _events(listener: Listener, history: History, missed: EventPage, caller: Caller) -> AsyncIterator[Event]:
-    """Yield what was missed and what happens, each event once, until the reader is too far behind."""
-    told: set[str] = set()
-    while True:
-        for event in missed.items:
+async def _events(listener: Listener, history: History, reader: Reader, missed: EventPage) -> AsyncIterator[Event]:
+    """Yield what was missed and what happens, each event once, until something cannot be had.
+
+    An event is in the history a little before it comes live. So the first live ones may have been missed and told
+    already, or told to this reader before it came back; which of the two, the history knows.
+    """
+    place, told, in_step = reader.last, set[str](), reader.last is None
+    with suppress(Unavailable):
+        async for event in history.following(missed, reader.caller):
+            place = event.id
             told.add(event.id)
             yield event
-        if missed.next_cursor is None:
-            break
-        missed = await history.page(missed.next_cursor, caller)
-    while (live := await listener.next()) is not None:
-        if live.id not in told:
-            yield live
+        while (live := await listener.next()) is not None:
+            if in_step and live.id not in told:
+                yield live
+                continue
+            if place is not None and live.id not in told:
+                async for event in history.following(await history.page(place, reader.caller), reader.caller):
+                    place = event.id
+                    told.add(event.id)
+                    yield event
+            in_step = in_step or live.id in told
 
 
 async def _with(first: ServerSentEvent, rest: AsyncGenerator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
