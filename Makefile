@@ -56,8 +56,8 @@ test: lint ## Run everything that a change has to pass; the main job on real inp
 	@$(BIN)/python -m pytest $(MAIN_JOB)
 
 chaos: install ## Kill every part hundreds of times, and the real client; takes hours (ARGS="--rounds 40 --seed 7")
-	@$(BIN)/python -m pytest tests/chaos --rounds 400 $(ARGS)
-	@$(BIN)/python -m pytest tests/client/test_kills.py --kills 500
+	@$(BIN)/python -m pytest tests/chaos --timeout 0 --rounds 400 $(ARGS)
+	@$(BIN)/python -m pytest tests/client/test_kills.py --timeout 0 --kills 500
 
 lock: ## Write requirements.lock anew from the pyproject files
 	@uv=$$(command -v uv || echo $(UV)); $$uv lock --quiet && $$uv export --quiet --all-packages --all-groups --no-emit-workspace \

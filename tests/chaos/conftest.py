@@ -17,13 +17,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def rounds(pytestconfig: pytest.Config) -> int | None:
     """The kills asked for; None for one of each kind."""
-    return pytestconfig.getoption("--rounds", None)
+    asked: int | None = pytestconfig.getoption("--rounds", None)
+    return asked
 
 
 @pytest.fixture(scope="session")
 def seed(pytestconfig: pytest.Config) -> int:
     """The seed of everything random."""
-    return pytestconfig.getoption("--seed", 1)
+    asked: int = pytestconfig.getoption("--seed", 1)
+    return asked
 
 
 @pytest.fixture(scope="session")

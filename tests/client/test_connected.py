@@ -6,7 +6,7 @@ Deaths of the client are in `test_kills.py`.
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.terminal import Terminal
 from harness.transcript import blocks, texts
 from turn import ALONE, CONSTRAINT, PRINTED, PROMPT, WORDS
 
-from shim_common.contracts.sessions import EntryKind
+from shim_common.contracts.sessions import EntryKind, Snapshot
 from shim_mcp.api import ApiError
 
 pytestmark = pytest.mark.client
@@ -142,42 +142,41 @@ def text_of(result: Any) -> str:
 
 async def test_what_a_command_wrote_comes_back_byte_for_byte(stage: Stage, stack: Stack, tmp_path: Path) -> None:
     writing = r"printf 'two\r\n\n' >> notes.txt; printf '\0\377\1' > tool; chmod 750 tool; ln -s tool link; rm old"
+    written = {"notes.txt": b"onetwo\r\n\n", "tool": b"\0\xff\x01"}
     async with stage(NEWEST, [calls(bash(writing)), says(WORDS)]) as s:
-        notes, tool = s.home.project / "notes.txt", s.home.project / "tool"
-        notes.write_bytes(b"one")
-        (s.home.project / "old").write_bytes(b"old")
+        project = s.home.project
+        (project / "notes.txt").write_bytes(b"one")
+        (project / "old").write_bytes(b"old")
         run = await s.client.start(PROMPT, ALONE)
         assert await run.wait() == 0
-        wanted = {"notes.txt": b"onetwo\r\n\n", "tool": b"\0\xff\x01", "link": b"\0\xff\x01"}
-        assert contents(s.home.project) == wanted
-        snapshot = await last_snapshot(stack, run, wanted)
+    snapshot = await snapshot_with(written, stack, run)
+    wanted = {**written, "link": written["tool"]}
 
-        stack.run("restore", snapshot, "--to", tmp_path / "elsewhere")
-        assert contents(tmp_path / "elsewhere") == wanted
-        notes.unlink()
-        tool.write_bytes(b"broken")
-        (s.home.project / "new").write_bytes(b"new")
-        stack.run("restore", snapshot, "--in-place")
-        assert contents(s.home.project) == wanted
-        assert (tool.stat().st_mode & 0o777, (s.home.project / "link").readlink()) == (0o750, Path("tool"))
+    stack.run("restore", snapshot, "--to", tmp_path / "elsewhere")
+    assert contents(tmp_path / "elsewhere") == wanted
+
+    (project / "notes.txt").unlink()
+    (project / "tool").write_bytes(b"broken")
+    (project / "new").write_bytes(b"new")
+    stack.run("restore", snapshot, "--in-place")
+    assert contents(project) == wanted
+    assert (project / "tool").stat().st_mode & 0o777 == 0o750
+    assert (project / "link").readlink() == Path("tool")
 
 
-async def last_snapshot(stack: Stack, run: Run, wanted: dict[str, bytes]) -> str:
-    """Wait until the newest snapshot of a session holds these contents; return its id."""
-    found: list[str] = []
+async def snapshot_with(files: dict[str, bytes], stack: Stack, run: Run) -> str:
+    """Wait until the newest snapshot of a session holds these files, and no others but links; return its id."""
+    wanted = {name: sha256(content).hexdigest() for name, content in files.items()}
+    newest: list[Snapshot] = []
 
-    async def ask() -> Sequence[str]:
+    async def ask() -> list[str]:
         with stack.cli_api() as api:
-            newest = api.snapshots(run.session_id)[:1]
-            found[:] = [snapshot.id for snapshot in newest]
+            newest[:] = api.snapshots(run.session_id)[:1]
             kept = {file.path: file.sha256 for one in newest for file in api.snapshot(one.id).files if not file.link}
-        missing = {name for name, content in wanted.items() if name != "link"} - {
-            name for name, digest in kept.items() if digest == sha256(wanted.get(name, b"?")).hexdigest()
-        }
-        return sorted(missing)
+        return [] if kept == wanted else [f"the newest of the snapshots holds {sorted(kept)}"]
 
     await until_quiet(ask)
-    return found[0]
+    return newest[0].id
 
 
 def contents(folder: Path) -> dict[str, bytes]:

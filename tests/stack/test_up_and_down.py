@@ -64,14 +64,11 @@ def test_logs_show_every_process(stack: Stack) -> None:
 
 
 def test_nothing_but_the_gateway_listens_on_the_network(stack: Stack) -> None:
-    listening = _listening_ports({identity.pid for identity in stack.identities()})
-
-    assert listening == {("127.0.0.1", stack.port)}
-
-
-def _listening_ports(pids: set[int]) -> set[tuple[str, int]]:
-    return {
-        (connection.laddr.ip, connection.laddr.port)
+    pids = {identity.pid for identity in stack.identities()}
+    listening = {
+        tuple(connection.laddr)
         for connection in psutil.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN and connection.pid in pids
     }
+
+    assert listening == {("127.0.0.1", stack.port)}

@@ -4,12 +4,16 @@
 """
 
 import os
-from collections.abc import AsyncIterator
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from hypothesis import HealthCheck
@@ -23,12 +27,15 @@ from shim_checkpointer.storage import PostgresStore
 from shim_common.contracts.access import Scope
 from shim_common.db.database import Database
 from shim_common.db.migrations import migrate
+from shim_common.embedded.account import store_account
 from shim_common.kernel import secrets
 from shim_common.kernel.clock import ManualClock
 from shim_common.testing.servers import PostgresServer
 from shim_common.web.tokens import HEADER, Caller, TokenMaker
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
 
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 hypothesis.register_profile("quick", max_examples=40, derandomize=True, deadline=None, suppress_health_check=_SLOW)
@@ -84,6 +91,25 @@ def store(database: Database) -> PostgresStore:
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of 12 MiB that belongs to the user Postgres runs as."""
+    account = store_account()
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("only root can mount a small file system")
+    with tempfile.TemporaryDirectory(prefix="shim-disk-") as folder:
+        Path(folder).chmod(0o711)
+        disk = Path(folder) / "disk"
+        disk.mkdir()
+        options = f"size=12m,mode=0700,uid={account.uid},gid={account.gid}"
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", disk], check=False).returncode:
+            pytest.skip("mounting is not allowed here")
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from .log import PATIENCE
 
 Seen = TypeVar("Seen")
 
-INTERVAL = 0.01
+INTERVAL = 0.03
 """Seconds between two looks."""
 
 BETWEEN_QUESTIONS = 0.05

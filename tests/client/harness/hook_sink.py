@@ -34,7 +34,7 @@ class Hook:
 
 
 class HookSink:
-    """The server: `async with HookSink() as sink`, then point hooks at `sink.url`, or SHIM's own hooks at `sink.origin`.
+    """The server: `async with HookSink() as sink`, then point hooks at `sink.url`, SHIM's own at `sink.origin`.
 
     `received` grows as hooks arrive, `answered` once their answer has been written to the socket.
     """

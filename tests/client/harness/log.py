@@ -6,7 +6,7 @@ from typing import Generic, TypeVar, overload
 
 Item = TypeVar("Item")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds to wait for an item before a test fails; starting a client takes about one."""
 
 

@@ -32,7 +32,9 @@ class AgentSettings(BaseSettings):
     snapshot_max_files: int = Field(20_000, gt=0, description="A tree with more is refused.")
     snapshot_max_bytes: int = Field(512 * MIB, gt=0, description="A tree with more is refused.")
     snapshot_max_file_bytes: int = Field(10 * MIB, gt=0, description="A larger file is left out.")
-    retry_cap_seconds: float = Field(15.0, gt=0, description="Longest wait between tries while SHIM is away.")
+    retry_cap_seconds: float = Field(
+        2.0, gt=0, description="Longest wait between tries while SHIM is away: it is back within seconds."
+    )
 
     @property
     def key_file(self) -> Path:

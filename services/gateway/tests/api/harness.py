@@ -17,7 +17,7 @@ from shim_common.web.serve import server
 from shim_gateway.app import create_app
 from shim_gateway.settings import Settings
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds after which something that a test waits for has failed to happen."""
 URL = "http://localhost:7446"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -173,6 +174,21 @@ async def test_a_history_that_breaks_off_is_not_passed_over(sockets: Path) -> No
         seen = await stream.rest()
     assert [sent.id for sent in seen[:-1]] == ids(range(1, 21))
     assert seen[-1].event == "lagged"
+
+
+async def test_what_is_no_event_is_passed_over(sockets: Path, redis_url: str) -> None:
+    broadcast = Broadcast(Past())
+    async with Redis.from_url(redis_url) as redis, on_air(sockets, broadcast) as client, streaming(client) as stream:
+        following = asyncio.create_task(broadcast.hub.run(redis, "test"))
+        async with asyncio.timeout(PATIENCE):
+            while not (await redis.info("clients"))["blocked_clients"]:
+                await asyncio.sleep(0.005)
+        for fields in ({"event": "{"}, {"event": '{"id": "evt_1"}'}, {"other": "x"}):
+            await redis.xadd("shim:events:test", fields)
+        await redis.xadd("shim:events:test", {"event": event(1).model_dump_json()})
+        assert [sent.id for sent in await stream.take(1)] == ids([1])
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_05_what_was_missed_is_not_told_to_a_key_that_holds_no_more(sockets: Path) -> None:

@@ -105,22 +105,6 @@ async def test_redis_may_be_lost_whole(admin: httpx.AsyncClient, settings: Setti
             assert subjects(await resumed.take(2)) == subjects(await stream.take(2)) == fresh
 
 
-async def test_what_cannot_be_read_costs_a_reconnection_and_nothing_else(
-    admin: httpx.AsyncClient, settings: Settings
-) -> None:
-    async with streaming(admin) as stream, Redis.from_url(settings.redis_url) as redis:
-        await start(admin)
-        last = (await stream.next()).id
-        (newest, _), *_ = await redis.xrevrange("shim:events:checkpointer", count=1)
-        await redis.xadd("shim:events:checkpointer", {"event": "{"}, id=newest.decode().replace("-0", "-1"))
-        assert [event.event for event in await stream.rest()] == ["lagged"]
-    missed = await start(admin)
-    async with streaming(admin, last=last) as stream:
-        assert subjects(await stream.take(1)) == missed
-        fresh = await start(admin)
-        assert subjects(await stream.take(1)) == fresh
-
-
 async def test_readers_get_the_types_and_the_session_they_ask_for(admin: httpx.AsyncClient) -> None:
     async with (
         streaming(admin, types="session.ended,signal.raised") as ended,

@@ -1,7 +1,7 @@
 """Follows the event stream as it grows; survives the loss of Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import structlog
 from redis.asyncio import Redis
@@ -17,6 +17,8 @@ _BLOCK_MILLISECONDS = 5000
 
 async def follow(redis: Redis, schema: str, backoff: Backoff | None = None) -> AsyncIterator[Event]:
     """Yield every event that the service publishes from now on, without end; reconnects with jitter.
+
+    What is no event is passed over, so that one bad entry does not end everything behind it.
 
     Entry ids are the publisher's own numbers, so the place still holds after Redis was lost and filled again.
     """
@@ -37,4 +39,14 @@ async def follow(redis: Redis, schema: str, backoff: Backoff | None = None) -> A
         for _, entries in answer:
             for entry_id, fields in entries:
                 last = entry_id
-                yield Event.model_validate_json(fields[b"event"])
+                event = _event_of(fields)
+                if event is not None:
+                    yield event
+
+
+def _event_of(fields: Mapping[bytes, bytes]) -> Event | None:
+    try:
+        return Event.model_validate_json(fields[b"event"])
+    except (KeyError, ValueError) as error:
+        log.error("stream.unreadable", reason=type(error).__name__)
+        return None

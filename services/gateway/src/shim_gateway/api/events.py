@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import aiohttp
-import structlog
 from fastapi import APIRouter, Header, Query, Request
 from redis.asyncio import Redis
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -31,14 +30,12 @@ _RETRY_MILLISECONDS = 1000
 _HISTORY_PAGE = 500
 _HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
-log = structlog.get_logger(__name__)
-
 
 @dataclass(eq=False)
 class Listener:
     """One open stream."""
 
-    _queue: asyncio.Queue[Event | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_LENGTH))
+    _queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(QUEUE_LENGTH))
     _missed: bool = False
 
     def give(self, event: Event) -> None:
@@ -48,16 +45,9 @@ class Listener:
         except asyncio.QueueFull:
             self._missed = True
 
-    def end(self) -> None:
-        """Say that something was missed."""
-        self._missed = True
-        with suppress(asyncio.QueueFull):  # nobody waits at a full queue
-            self._queue.put_nowait(None)
-
     async def next(self) -> Event | None:
         """Return the next event; None once something was missed."""
-        event = None if self._missed else await self._queue.get()
-        return None if self._missed else event
+        return None if self._missed else await self._queue.get()
 
 
 @dataclass
@@ -68,15 +58,9 @@ class Hub:
     _listeners: set[Listener] = field(default_factory=set)
 
     async def run(self, redis: Redis, schema: str) -> None:
-        """Follow a service's events until cancelled; what cannot be read ends the streams, which then resume."""
-        while True:
-            try:
-                async for event in follow(redis, schema):
-                    self.publish(event)
-            except (KeyError, ValueError) as error:
-                log.error("events.unreadable", reason=type(error).__name__)
-                for listener in self._listeners:
-                    listener.end()
+        """Follow a service's events until cancelled."""
+        async for event in follow(redis, schema):
+            self.publish(event)
 
     def publish(self, event: Event) -> None:
         """Hand an event on."""
