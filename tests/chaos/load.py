@@ -1,6 +1,7 @@
 """People at work while SHIM is killed: sessions replayed over and over, and a transcript that grows."""
 
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -58,11 +59,11 @@ class PatientApi(Api):
             try:
                 return super().open_session(new)
             except NotRunning:
-                threading.Event().wait(PAUSE)
+                time.sleep(PAUSE)
             except ApiProblem as problem:
                 if problem.problem.status != httpx.codes.SERVICE_UNAVAILABLE:
                     raise
-                threading.Event().wait(PAUSE)
+                time.sleep(PAUSE)
 
 
 @dataclass
@@ -76,8 +77,7 @@ class Worker:
 
     def work(self, stopping: threading.Event) -> None:
         """Replay until told to stop; the last replay is finished and verified too."""
-        recording = Recording(SHIPPED)
-        wish = Wish(speed=SPEED, kill_at=mid_tool(recording), project=PROJECT)
+        wish = Wish(speed=SPEED, kill_at=mid_tool(Recording(SHIPPED)), project=PROJECT)
         try:
             with PatientApi(self.stack.url, self.stack.key(), self.transport) as api:
                 player = Player(api, SystemClock(), Nobody(), patience=PATIENCE)

@@ -15,7 +15,7 @@ from ..stack.rig.stack import Stack, free_port, open_home
 from ..stack.rig.waiting import eventually
 from .figures import Figures
 
-pytestmark = pytest.mark.usefixtures("long")
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("long")]
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ from .figures import Back, Figures
 from .kills import KILLS, schedule
 from .load import Growth, Worker, at_work
 
+pytestmark = pytest.mark.stack
+
 WORKERS = 2
 LONGEST_CALM = 0.5
 """Seconds at most between being back and the next kill, which so may hit anything."""

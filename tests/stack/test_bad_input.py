@@ -13,6 +13,8 @@ from shim_common.contracts.sessions import NewSession
 
 from .rig.stack import Stack
 
+pytestmark = pytest.mark.stack
+
 LIMIT = 16 * 1024 * 1024
 ENTRY = {"key": "k", "kind": "note", "at": "2026-01-01T00:00:00Z", "body": {"text": "x"}}
 SID = "bad-input"

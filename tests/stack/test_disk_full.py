@@ -19,6 +19,8 @@ from .rig.player import torn_checkpoints
 from .rig.stack import Stack, free_port, stack_folder
 from .rig.waiting import eventually
 
+pytestmark = pytest.mark.stack
+
 DISK = "200m"
 """Room for a cluster with its log, and little else."""
 SID = "disk-full"

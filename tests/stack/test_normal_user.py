@@ -11,6 +11,8 @@ from shim_common.embedded.account import Account
 from .rig.interpreter import interpreter_for
 from .rig.stack import Stack, User, free_port, stack_folder
 
+pytestmark = pytest.mark.stack
+
 NORMAL_USER = "nobody"
 """Owns nothing, may do nothing, and has a name: Postgres refuses to run as a user without one."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import redis
 
 from shim_common.testing.servers import PostgresServer
@@ -9,6 +10,8 @@ from shim_common.testing.servers import PostgresServer
 from .rig.player import replay
 from .rig.recordings import SHIPPED
 from .rig.stack import Stack
+
+pytestmark = pytest.mark.stack
 
 
 def test_ones_own_postgres_and_redis_are_used(

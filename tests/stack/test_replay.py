@@ -14,6 +14,8 @@ from .rig.recordings import SHARED, SHIPPED, real_transcripts
 from .rig.stack import Stack
 from .rig.waiting import eventually
 
+pytestmark = pytest.mark.stack
+
 SAMPLE_BYTES = 400_000
 """Packed bytes of real transcripts that the test command replays; `make chaos` replays all of them."""
 EVERY = 13

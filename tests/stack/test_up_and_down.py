@@ -3,10 +3,13 @@
 import stat
 
 import psutil
+import pytest
 
 from shim_common.embedded.run_folder import fits_sockets
 
 from .rig.stack import Stack
+
+pytestmark = pytest.mark.stack
 
 PROCESSES = {"postgres", "valkey", "services", "gateway", "agent"}
 

@@ -13,6 +13,8 @@ from shim_common.contracts.sessions import Confidence, Recovery, SessionState
 from .rig.player import replay, torn_checkpoints
 from .rig.recordings import SHARED, SHIPPED, real_transcripts
 
+pytestmark = pytest.mark.stack
+
 ESSENTIALS = 2_000
 LIMIT = 10_000
 LAST_COMMAND = "python3 -m unittest && python3 -m tests.soak"

@@ -22,6 +22,8 @@ from ..stack.rig.client import connected, prompt_line
 from ..stack.rig.stack import Stack
 from ..stack.rig.waiting import eventually
 
+pytestmark = pytest.mark.stack
+
 OURS = ("services", "gateway", "agent")
 SID = "canary"
 
@@ -116,7 +118,6 @@ def logs(
 
 def test_every_process_has_a_log(stack: Stack, logs: dict[str, str]) -> None:
     assert set(logs) == {"runner", *(process.name for process in stack.record.processes)}
-    assert "relay.waiting" in logs["services"]  # the trouble was seen
 
 
 @pytest.mark.parametrize("process", OURS)

@@ -10,6 +10,8 @@ from ..stack.rig.recordings import SHIPPED
 from ..stack.rig.stack import Stack
 from .figures import PATHS, Figures, declared, label_values, scraped, value
 
+pytestmark = pytest.mark.stack
+
 APPEND = "/v1/sessions/{sid}/entries"
 
 

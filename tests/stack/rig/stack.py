@@ -1,6 +1,8 @@
 """A stack of the tests' own: started, killed and stopped as a user would, gone afterwards whatever happens."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,12 +18,12 @@ from typing import Literal
 import psutil
 
 from shim_cli.api import Api
-from shim_cli.home import Home
 from shim_common.embedded.identity import ProcessIdentity, StopStep
 from shim_stack.record import ProcessRecord, RunRecord, read_record
 
 SHIM = (str(Path(sys.executable).with_name("shim")),)
 COMMAND_SECONDS = 120.0
+PORTS = range(20_000, 30_000)
 KILL = (StopStep(signal.SIGKILL, 10.0),)
 
 KeyName = Literal["admin", "agent", "ingest"]
@@ -96,11 +98,6 @@ class Stack:
         return Api(self.url, self.key(name))
 
     @property
-    def for_commands(self) -> Home:
-        """The data folder as commands see it."""
-        return Home(self.home, self.environ)
-
-    @property
     def record(self) -> RunRecord:
         """What runs, or last ran."""
         return read_record(self.home / "run.json") or RunRecord()
@@ -128,10 +125,6 @@ class Stack:
         roots = [process.pid for process in (record.runner, *record.processes) if process is not None]
         pids = [pid for root in roots for pid in (root, *_children(root))]
         return [identity for pid in dict.fromkeys(pids) for identity in _identity(pid)]
-
-    def log(self, name: str) -> str:
-        """What a process has written to its log."""
-        return (self.home / "logs" / f"{name}.log").read_text(errors="replace")
 
     def _last_words(self) -> str:
         logs = sorted((self.home / "logs").glob("*.log"))
@@ -167,10 +160,16 @@ def open_home() -> Iterator[Path]:
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on now.
+
+    Not one that the system gives to clients: one that connects again and again to a server that is down would sooner or
+    later be given that very port, and reach itself.
+    """
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _children(pid: int) -> list[int]:

@@ -114,7 +114,8 @@ async def test_room_that_deleted_rows_took_is_not_counted(
     async with database.connection() as connection:
         await connection.execute(
             """INSERT INTO observation (session_no, at, kind, body)
-               SELECT 0, now(), 'x', (SELECT string_agg(sha256(random()::text::bytea), '') FROM generate_series(1, 40), (SELECT n) t)
+               SELECT 0, now(), 'x',
+                 (SELECT string_agg(sha256(random()::text::bytea), '') FROM generate_series(1, 40), (SELECT n) t)
                FROM generate_series(1, 12000) n"""
         )
         assert await connection.fetchval("SELECT pg_total_relation_size('observation')") > 11 * MIB

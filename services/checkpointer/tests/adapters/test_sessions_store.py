@@ -148,7 +148,8 @@ async def test_lookups_use_indexes(store: PostgresStore, database: Database) -> 
     async with database.transaction() as connection:
         await connection.execute(
             """INSERT INTO session (id, chain_id, client, client_session_id, project, state, started_at)
-               SELECT 'ses_' || n, 'c', 'x', 'client-' || n, '/p/' || n, 'ended', now() FROM generate_series(1, 20000) n;
+               SELECT 'ses_' || n, 'c', 'x', 'client-' || n, '/p/' || n, 'ended', now()
+               FROM generate_series(1, 20000) n;
                INSERT INTO progress SELECT no, now(), false, null, 0, 0, 0, '', 0, 0, 0, 0, null, null, null, '', null,
                  null, null, '{}' FROM session;
                ANALYZE session; ANALYZE progress"""

@@ -21,6 +21,8 @@ from shim_gateway.settings import Settings
 from .echo import Echo
 from .harness import Gateway, serving, serving_gateway
 
+BODY_LIMIT = 1024 * 1024
+
 
 @pytest.fixture(scope="module")
 def settings(
@@ -58,6 +60,7 @@ def fresh_settings(postgres: PostgresServer, valkey: ValkeyServer, template: str
             redis_url=valkey.fresh_database(),
             checkpointer_url=f"unix://{folder}/checkpointer.sock",
             mcp_url=f"unix://{folder}/mcp.sock",
+            body_limit=BODY_LIMIT,
         )
     postgres.drop_database(url)
 

@@ -7,6 +7,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from shim_common.contracts.base import JsonObject
 
+from .conftest import BODY_LIMIT
 from .harness import Gateway
 from .routes import OPEN, documented_routes
 
@@ -108,7 +109,7 @@ async def test_figures_of_the_gateway_and_of_its_services(gateway: Gateway, admi
         ("host", {"host": "evil.example"}, 0),
         ("origin", {"origin": "null"}, 0),
         ("headers", {"x-filler": "x" * 40_000}, 0),
-        ("body", {}, 16 * 1024 * 1024 + 1),
+        ("body", {}, BODY_LIMIT + 1),
         ("encoding", {"content-encoding": "gzip"}, 1),
         ("media_type", {"content-type": "text/plain"}, 1),
         ("key", {"authorization": "Bearer wrong"}, 0),
