@@ -89,8 +89,9 @@ async def test_what_is_not_there_is_a_problem(admin: httpx.AsyncClient) -> None:
 
 
 async def test_a_method_that_is_not_taken_is_a_problem(admin: httpx.AsyncClient) -> None:
-    for path, allowed in (("/v1/version", "GET"), ("/v1/parameters", "GET"), ("/healthz", "GET")):
-        answer = await admin.delete(path)
+    allowing = {"/v1/version": "GET", "/healthz": "GET", "/metrics": "GET", "/v1/keys": "GET, POST"}
+    for path, allowed in {**allowing, "/v1/sessions/x": "DELETE, GET", "/v1/parameters": "GET"}.items():
+        answer = await admin.patch(path)
         assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
         assert answer.headers["allow"] == allowed
 

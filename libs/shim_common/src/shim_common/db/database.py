@@ -142,5 +142,5 @@ class mapped:  # noqa: N801 - used like a keyword
             ) from error
         if isinstance(error, _AWAY):
             raise Unavailable(
-                "the database is away; nothing was written. Try again in a second", retry_after=RETRY_AFTER
+                "the database is away; this may not have been written. Try again in a second", retry_after=RETRY_AFTER
             ) from error

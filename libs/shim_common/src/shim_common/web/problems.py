@@ -114,7 +114,15 @@ async def _on_http(request: Request, error: Exception) -> Response:
         instance=request.url.path,
         request_id=_request_id(request),
     )
-    return respond(problem, dict(error.headers or {}))
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return respond(problem, headers | (_allowed(request) if error.status_code == 405 else {}))
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """Return the header with every method that the path takes; Starlette knows those of the first route alone."""
+    template = getattr(request.scope.get("route"), "path_format", None)
+    methods = request.app.openapi()["paths"].get(template, {})
+    return {"allow": ", ".join(sorted(method.upper() for method in methods))} if methods else {}
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

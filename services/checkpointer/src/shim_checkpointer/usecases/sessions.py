@@ -1,5 +1,7 @@
 """Opening, following and ending sessions."""
 
+import math
+
 from pydantic import BaseModel
 
 from shim_checkpointer.domain.interruption import state_after_end
@@ -22,10 +24,12 @@ from shim_common.contracts.sessions import (
     ToolProcess,
     Trigger,
 )
-from shim_common.kernel.errors import Conflict
+from shim_common.kernel.errors import Conflict, Unprocessable
 
 PROCESS_EXIT = "process_exit"
 HEARTBEAT_LAPSED = "heartbeat_lapsed"
+_LARGEST_EXIT_CODE = 2**32 - 1
+"""Windows has 32 bits of exit code, everybody else fewer."""
 
 
 class SessionLife:
@@ -111,7 +115,9 @@ class SessionLife:
 
         Raises:
             NotFound: there is no such session.
+            Unprocessable: no process has such a creation time.
         """
+        _check(*beat.tool_processes, *([beat.process] if beat.process else []))
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
             session.processes = self._clean(beat.tool_processes)
@@ -137,7 +143,11 @@ class SessionLife:
 
         Raises:
             NotFound: there is no such session.
+            Unprocessable: no process has such a creation time or exit code.
         """
+        _check(exit_.process, *exit_.tool_processes)
+        if exit_.exit_code is not None and abs(exit_.exit_code) > _LARGEST_EXIT_CODE:
+            raise Unprocessable(f"{exit_.exit_code} is no exit code", code="no_exit_code")
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
             if session.process is None or is_same_process(session.process, exit_.process):
@@ -205,6 +215,12 @@ class SessionLife:
             before = {"client": session.client, "project": session.project, "entries": session.position}
             await unit.audit(actor, "session.deleted", session.id, self._context.clock.now(), before)
         return True
+
+
+def _check(*processes: ProcessRef | ToolProcess) -> None:
+    for process in processes:
+        if not math.isfinite(process.created):
+            raise Unprocessable(f"{process.created} is no creation time of a process", code="no_creation_time")
 
 
 def _is_back(session: Kept, process: ProcessRef) -> bool:
