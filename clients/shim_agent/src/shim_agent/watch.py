@@ -55,19 +55,18 @@ class FolderWatch:
     async def _notified(self) -> AsyncGenerator[Changed, None]:
         """Yield changes until the folder is another one than it was."""
         watched = _inode(self._folder)
-        last_full = self._clock.monotonic()
-        yield None
+        last_full: float | None = None  # nobody has looked yet since the watch began
         async for changes in awatch(
             self._folder,
             watch_filter=self._is_of_interest,
             debounce=_DEBOUNCE_MS,
             step=_STEP_MS,
-            rust_timeout=max(1, int(self._rescan * 1000)),
+            rust_timeout=max(1, int(min(self._poll, self._rescan) * 1000)),
             yield_on_timeout=True,
         ):
             if changes:
                 yield frozenset(Path(path) for _, path in changes)
-            if self._clock.monotonic() - last_full >= self._rescan:
+            if last_full is None or self._clock.monotonic() - last_full >= self._rescan:
                 last_full = self._clock.monotonic()
                 if _inode(self._folder) != watched:
                     return

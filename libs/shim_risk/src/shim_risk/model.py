@@ -19,6 +19,8 @@ HORIZON_CALLS = 10
 INTERVAL = (0.1, 0.9)
 """Quantiles between which `calls_left` lies with 80 %."""
 
+_RANKS = [round(quantile * (PATHS - 1)) for quantile in (INTERVAL[0], 0.5, INTERVAL[1])]
+
 
 @dataclass(frozen=True, slots=True)
 class Risk:
@@ -84,7 +86,7 @@ class RiskModel:
         room = threshold.spread_over(PATHS) - state.context_tokens
         calls_left = self._passage.calls_left(room, pace)
         probability = float(np.mean(calls_left <= HORIZON_CALLS))
-        low, median, high = np.quantile(calls_left, (INTERVAL[0], 0.5, INTERVAL[1]))
+        low, median, high = np.sort(calls_left)[_RANKS]
         return Risk(
             probability=probability,
             calls_left=float(median),

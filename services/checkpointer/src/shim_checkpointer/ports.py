@@ -12,7 +12,7 @@ from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.domain.signals import Raised
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event
-from shim_common.contracts.sessions import Checkpoint, SessionSource, Signal, Snapshot, Trigger
+from shim_common.contracts.sessions import Checkpoint, SessionSource, Signal, Snapshot, SourceSpan, Trigger
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,14 @@ class Sessions(Protocol):
 class Log(Protocol):
     """The entries of a session."""
 
-    async def known(self, session: Kept, keys: Sequence[bytes]) -> set[bytes]:
-        """Return those of the keys that are among the fresh entries."""
+    async def stored(self, session: Kept, keys: Sequence[bytes], file: str | None) -> tuple[set[bytes], int]:
+        """Return those of the keys that are among the fresh entries, and how far a file is stored."""
         ...
 
-    async def add(self, session: Kept, entries: Sequence[tuple[bytes, bytes]]) -> None:
-        """Store entries, as (key, packed body), behind the present end."""
+    async def add(
+        self, session: Kept, entries: Sequence[tuple[bytes, bytes]], source: SourceSpan | None = None
+    ) -> None:
+        """Store entries, as (key, packed body), behind the present end, and how far their source is stored now."""
         ...
 
     async def read(self, session: Kept, after: int, limit: int) -> list[bytes]:
@@ -100,14 +102,6 @@ class Log(Protocol):
 
     async def seal(self, session: Kept, block: bytes, last: int) -> None:
         """Put a block in the place of the fresh entries up to a position."""
-        ...
-
-    async def source_end(self, session: Kept, file: str) -> int:
-        """Return how far a file is stored."""
-        ...
-
-    async def set_source(self, session: Kept, file: str, end: int) -> None:
-        """Note how far a file is stored."""
         ...
 
     async def sources(self, session: Kept) -> list[SessionSource]:

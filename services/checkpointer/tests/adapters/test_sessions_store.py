@@ -121,10 +121,10 @@ async def test_a_reader_sees_one_moment(store: PostgresStore) -> None:
         async with store.begin() as unit:
             await unit.log.seal(kept, b"a block", 3)
         assert before is not None
-        assert await reading.log.known(before, [bytes([0] * 16)]) == {bytes([0] * 16)}
+        assert await reading.log.stored(before, [bytes([0] * 16)], None) == ({bytes([0] * 16)}, 0)
 
     async with store.look() as reading:
-        assert await reading.log.known(kept, [bytes([0] * 16)]) == set()
+        assert await reading.log.stored(kept, [bytes([0] * 16)], None) == (set(), 0)
 
 
 async def test_the_process_of_a_cleared_session_is_found(store: PostgresStore) -> None:

@@ -29,6 +29,7 @@ async def test_a_session_is_stored_and_read_back(api: httpx.AsyncClient) -> None
         "duplicates": 0,
         "source_end": None,
         "checkpoint_id": None,
+        "hooked_at": None,
     }
     stored = (await api.get(f"/v1/sessions/{sid}/entries")).json()["items"]
     assert [entry["body"] for entry in stored] == [entry["body"] for entry in entries]

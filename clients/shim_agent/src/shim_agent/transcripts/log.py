@@ -92,7 +92,7 @@ class SessionLog:
             await self._send_around(name, batch, error)
             return
         self.counts.update(appended=answer.appended, duplicates=answer.duplicates)
-        self._listen(answer.appended)
+        self._listen(answer)
         self._note_touched(batch)
 
     async def _send_around(self, name: str, batch: Stretch, error: ShimError) -> None:
@@ -125,8 +125,8 @@ class SessionLog:
         while len(self.touched) > _MAX_TOUCHED:
             del self.touched[next(iter(self.touched))]
 
-    def _listen(self, appended: int) -> None:
+    def _listen(self, answer: Appended) -> None:
         was_alarming = self.silence.alarming
-        self.silence = self.silence.after_append(appended)
+        self.silence = self.silence.after_append(answer.appended, answer.hooked_at)
         if self.silence.alarming and not was_alarming:
             log.warning("transcript_grows_without_hooks", session=self.session, entries=self.silence.entries)

@@ -122,6 +122,7 @@ class Appended(Wire):
     duplicates: int
     source_end: int | None = Field(None, description="How far the source file is stored.")
     checkpoint_id: str | None = Field(None, description="Set if the append made a checkpoint.")
+    hooked_at: Moment | None = Field(None, description="When the last hook of the session was heard.")
 
 
 class Entry(Wire):

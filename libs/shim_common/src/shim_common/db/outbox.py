@@ -27,8 +27,8 @@ _BATCH = 500
 _LOCK = 0x53484F42
 _POLL = 1.0
 """Seconds between looks at the table when nobody rings."""
-_GATHER = 0.01
-"""Seconds to wait after a ring, so that a burst of events goes out together."""
+_PAUSE = 0.05
+"""Seconds between publishing and publishing again, so that of a burst the first goes out at once, the rest together."""
 
 _ADD_BATCH = """
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
@@ -115,6 +115,23 @@ async def forget_before(connection: Connection, moment: datetime, limit: int = 5
     return int(status.split()[-1])
 
 
+_NUMBER = """
+WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS is_ours),
+     fresh AS MATERIALIZED (
+       SELECT id FROM outbox WHERE seq IS NULL AND (SELECT is_ours FROM turn) ORDER BY position LIMIT $2),
+     numbered AS MATERIALIZED (SELECT id, nextval('outbox_seq') AS seq FROM fresh)
+UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id AND outbox.seq IS NULL"""
+"""Gives events their numbers, in the order in which they were written; one relay does so at a time.
+
+A relay whose turn came just after another's may still see that one's events without their numbers: the last condition
+is judged anew on the rows as they are by then, so no event gets a second number.
+"""
+
+_AFTER = f"""
+SELECT seq, {_COLUMNS} FROM outbox
+WHERE seq > greatest($1, (SELECT max(seq) FROM outbox) - $2) ORDER BY seq LIMIT $3"""  # noqa: S608 - the columns are ours
+
+
 @dataclass
 class Relay:
     """Moves events from the table to the stream, in order, at least once; waits out both stores."""
@@ -148,8 +165,8 @@ class Relay:
 
     async def _listen(self) -> None:
         with contextlib.suppress(TimeoutError):
+            await asyncio.sleep(_PAUSE)
             await asyncio.wait_for(self._bell.wait(), _POLL)
-            await asyncio.sleep(_GATHER)
         self._bell.clear()
 
     async def publish_once(self) -> int:
@@ -159,19 +176,16 @@ class Relay:
             Unavailable: the database is away.
             RedisError: Redis is away.
         """
-        async with self.database.transaction() as connection:
-            await _number(connection)
+        async with self.database.connection() as connection:
+            await connection.execute(_NUMBER, _LOCK, _BATCH)
         end = await self._end()
         async with self.database.connection() as connection:
-            newest = int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox"))
-            if end > newest:  # the stream belongs to other data: an older dump of the database was put back
+            rows = await connection.fetch(_AFTER, end, STREAM_LENGTH, _BATCH)
+            if not rows and end > await _newest(connection):
+                # the stream belongs to other data: an older dump of the database was put back
                 await self.redis.delete(self._stream)
                 end = 0
-            rows = await connection.fetch(
-                f"SELECT seq, {_COLUMNS} FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",  # noqa: S608
-                max(end, newest - STREAM_LENGTH),
-                _BATCH,
-            )
+                rows = await connection.fetch(_AFTER, end, STREAM_LENGTH, _BATCH)
         if rows:
             content = [part for row in rows for part in (f"{row['seq']}-0", event_of(row).model_dump_json())]
             await self._add(keys=[self._stream], args=[f"{end}-0" if end else "", STREAM_LENGTH, *content])
@@ -182,13 +196,5 @@ class Relay:
         return int(newest[0][0].split(b"-")[0]) if newest else 0
 
 
-async def _number(connection: Connection) -> None:
-    """Give events their numbers, in the order in which they were written; one relay does so at a time."""
-    if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
-        return
-    await connection.execute(
-        """WITH fresh AS (SELECT id FROM outbox WHERE seq IS NULL ORDER BY position LIMIT $1),
-                numbered AS (SELECT id, nextval('outbox_seq') AS seq FROM fresh)
-           UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id""",
-        _BATCH,
-    )
+async def _newest(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox"))

@@ -196,8 +196,7 @@ _WRAPPED = (
 
 def _within_long_words(rule: Rule) -> Rule:
     def find(text: str, at: int) -> Span | None:
-        span = rule.find(text, at)
-        return span if span and in_long_word(text, at + rule.lead) else None
+        return rule.find(text, at) if in_long_word(text, at + rule.lead) else None
 
     return replace(rule, find=find)
 

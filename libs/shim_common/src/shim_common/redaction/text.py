@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import NamedTuple
 
+from ahocorasick_rs import BytesAhoCorasick, Implementation
+
 from .contexts import CONTEXTS
 from .formats import FORMATS
 from .marker import Finding, finding_of
 from .private_keys import PRIVATE_KEYS
 from .rule import Rule, starts_word
-from .words import long_words
 
 _SHORTEST_SECRET_TEXT = 8
-_OPENING = 3
 
 
 class Redacted(NamedTuple):
@@ -30,8 +30,6 @@ class Anchor(NamedTuple):
     """A literal to look for, and the rules to try where it stands, each with its rank among all."""
 
     literal: str
-    in_bytes: bytes
-    opening: tuple[int, ...]
     rules: tuple[tuple[int, Rule], ...]
 
 
@@ -43,20 +41,27 @@ class Plan(NamedTuple):
     contexts: tuple[Anchor, ...]
 
 
-def _anchors(rules: Iterable[Rule]) -> tuple[Anchor, ...]:
-    by_literal: dict[str, list[tuple[int, Rule]]] = {}
-    for rank, rule in enumerate(rules):
-        for literal in rule.anchors:
-            by_literal.setdefault(literal, []).append((rank, rule))
-    return tuple(
-        Anchor(literal, literal.encode(), tuple(literal.encode()[:_OPENING]), tuple(ranked))
-        for literal, ranked in by_literal.items()
-    )
+class _Anchors:
+    """The anchors of some rules, all looked for in one reading of a text."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        by_literal: dict[str, list[tuple[int, Rule]]] = {}
+        for rank, rule in enumerate(rules):
+            for literal in rule.anchors:
+                by_literal.setdefault(literal, []).append((rank, rule))
+        self._anchors = [Anchor(literal, tuple(ranked)) for literal, ranked in by_literal.items()]
+        literals = [literal.encode() for literal in by_literal]
+        self._automaton = BytesAhoCorasick(literals, implementation=Implementation.DFA)
+
+    def occurring_in(self, text: bytes) -> tuple[Anchor, ...]:
+        """Return the anchors that occur in a text."""
+        found = {number for number, _, _ in self._automaton.find_matches_as_indexes(text, overlapping=True)}
+        return tuple(self._anchors[number] for number in found)
 
 
-_PRIVATE_KEY_ANCHORS = _anchors(PRIVATE_KEYS)
-_FORMAT_ANCHORS = _anchors(FORMATS)
-_CONTEXT_ANCHORS = _anchors(CONTEXTS)
+_PRIVATE_KEY_ANCHORS = _Anchors(PRIVATE_KEYS)
+_FORMAT_ANCHORS = _Anchors(FORMATS)
+_CONTEXT_ANCHORS = _Anchors(CONTEXTS)
 
 
 def redact_text(text: str) -> Redacted:
@@ -69,22 +74,11 @@ def plan_for(text: str) -> Plan:
     if len(text) < _SHORTEST_SECRET_TEXT:
         return Plan((), (), ())
     in_bytes = text.encode("utf-8", "surrogatepass")
-    words = long_words(in_bytes)
     return Plan(
-        _occurring(_PRIVATE_KEY_ANCHORS, in_bytes),
-        _occurring(_possible(_FORMAT_ANCHORS, words), words),
-        _occurring(_CONTEXT_ANCHORS, in_bytes.lower()),
+        _PRIVATE_KEY_ANCHORS.occurring_in(in_bytes),
+        _FORMAT_ANCHORS.occurring_in(in_bytes),
+        _CONTEXT_ANCHORS.occurring_in(in_bytes.lower()),
     )
-
-
-def _possible(anchors: Iterable[Anchor], words: bytes) -> list[Anchor]:
-    """Return the anchors whose first characters occur together, which a set tells of many sooner than a search."""
-    openings = set(zip(words, words[1:], words[2:], strict=False))
-    return [anchor for anchor in anchors if anchor.opening in openings or len(anchor.opening) < _OPENING]
-
-
-def _occurring(anchors: Iterable[Anchor], text: bytes) -> tuple[Anchor, ...]:
-    return tuple([anchor for anchor in anchors if anchor.in_bytes in text])
 
 
 def redact_by_plan(text: str, plan: Plan) -> Redacted:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from shim_checkpointer.domain import log
 from shim_checkpointer.domain.session import Kept
-from shim_common.contracts.sessions import SessionSource
+from shim_common.contracts.sessions import SessionSource, SourceSpan
 from shim_common.db.database import Connection, Row
 from shim_common.kernel.errors import Conflict
 
@@ -20,24 +20,33 @@ class PostgresLog:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def known(self, session: Kept, keys: Sequence[bytes]) -> set[bytes]:
-        """Return those of the keys that are among the fresh entries."""
-        rows = await self._connection.fetch(
-            "SELECT key FROM entry WHERE session_no = $1 AND key = ANY($2)",
+    async def stored(self, session: Kept, keys: Sequence[bytes], file: str | None) -> tuple[set[bytes], int]:
+        """Return those of the keys that are among the fresh entries, and how far a file is stored."""
+        row = await self._connection.fetchrow(
+            """SELECT ARRAY(SELECT key FROM entry WHERE session_no = $1 AND key = ANY($2)) AS known,
+                      (SELECT stored_to FROM source WHERE session_no = $1 AND file = $3) AS stored_to""",
             session.no,
             [UUID(bytes=key) for key in keys],
+            file,
         )
-        return {row["key"].bytes for row in rows}
+        return ({key.bytes for key in row["known"]}, row["stored_to"] or 0) if row else (set(), 0)
 
-    async def add(self, session: Kept, entries: Sequence[tuple[bytes, bytes]]) -> None:
-        """Store entries, as (key, packed body), behind the present end."""
+    async def add(
+        self, session: Kept, entries: Sequence[tuple[bytes, bytes]], source: SourceSpan | None = None
+    ) -> None:
+        """Store entries, as (key, packed body), behind the present end, and how far their source is stored now."""
         await self._connection.execute(
-            """INSERT INTO entry (session_no, position, key, body)
+            """WITH told AS (
+                 INSERT INTO source SELECT $1, $5, $6 WHERE $5::varchar IS NOT NULL
+                 ON CONFLICT (session_no, file) DO UPDATE SET stored_to = excluded.stored_to)
+               INSERT INTO entry (session_no, position, key, body)
                SELECT $1, $2 + n, key, body FROM unnest($3::uuid[], $4::bytea[]) WITH ORDINALITY AS t(key, body, n)""",
             session.no,
             session.position,
             [UUID(bytes=key) for key, _ in entries],
             [body for _, body in entries],
+            source.file if source else None,
+            source.end if source else None,
         )
 
     async def read(self, session: Kept, after: int, limit: int) -> list[bytes]:
@@ -72,23 +81,6 @@ class PostgresLog:
         first = session.sealed + 1
         await self._connection.execute("INSERT INTO block VALUES ($1, $2, $3, $4)", session.no, first, last, block)
         await self._connection.execute("DELETE FROM entry WHERE session_no = $1 AND position <= $2", session.no, last)
-
-    async def source_end(self, session: Kept, file: str) -> int:
-        """Return how far a file is stored."""
-        end = await self._connection.fetchval(
-            "SELECT stored_to FROM source WHERE session_no = $1 AND file = $2", session.no, file
-        )
-        return end or 0
-
-    async def set_source(self, session: Kept, file: str, end: int) -> None:
-        """Note how far a file is stored."""
-        await self._connection.execute(
-            """INSERT INTO source VALUES ($1, $2, $3)
-               ON CONFLICT (session_no, file) DO UPDATE SET stored_to = excluded.stored_to""",
-            session.no,
-            file,
-            end,
-        )
 
     async def sources(self, session: Kept) -> list[SessionSource]:
         """Return all files of a session and how far they are stored."""

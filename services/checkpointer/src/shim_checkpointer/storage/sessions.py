@@ -42,10 +42,14 @@ class PostgresSessions:
     async def create(self, session: Kept) -> bool:
         """Store a new session; False if its client id is taken."""
         no = await self._connection.fetchval(
-            """INSERT INTO session (id, chain_id, client, client_session_id, client_version, model, project, state,
-                                    started_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-               ON CONFLICT (client, client_session_id) DO NOTHING RETURNING no""",
+            """WITH made AS (
+                 INSERT INTO session (id, chain_id, client, client_session_id, client_version, model, project, state,
+                                      started_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                 ON CONFLICT (client, client_session_id) DO NOTHING RETURNING no)
+               INSERT INTO progress (session_no, last_seen_at, turn_open, position, sealed, tail_bytes, head,
+                                     checkpoints, checkpointed_calls, fresh_bytes, transcript_bytes, digest, raised)
+               SELECT no, $10, false, 0, 0, 0, $11, 0, 0, 0, 0, $12, '{}' FROM made RETURNING session_no""",
             session.id,
             session.chain_id,
             session.client,
@@ -55,26 +59,22 @@ class PostgresSessions:
             session.project,
             session.state,
             session.started_at,
-        )
-        if no is None:
-            return False
-        session.no = no
-        await self._connection.execute(
-            """INSERT INTO progress (session_no, last_seen_at, turn_open, position, sealed, tail_bytes, head,
-                                     checkpoints, checkpointed_calls, fresh_bytes, transcript_bytes, digest,
-                                     raised)
-               VALUES ($1, $2, false, 0, 0, 0, $3, 0, 0, 0, 0, $4, '{}')""",
-            no,
             session.last_seen_at,
             session.head,
             pack(session.digest),
         )
-        return True
+        session.no = no or 0
+        return no is not None
 
     async def save(self, session: Kept) -> None:
         """Store where the session stands."""
         await self._connection.execute(
-            """UPDATE progress SET last_seen_at = $2, turn_open = $3, prompt_id = $4, position = $5, sealed = $6,
+            """WITH about AS (
+                 UPDATE session
+                 SET state = $21, ended_at = $22, end_reason = $23, model = $24, client_version = $25, project = $26
+                 WHERE no = $1 AND (state, ended_at, end_reason, model, client_version, project)
+                       IS DISTINCT FROM ($21, $22::timestamptz, $23, $24, $25, $26))
+               UPDATE progress SET last_seen_at = $2, turn_open = $3, prompt_id = $4, position = $5, sealed = $6,
                  tail_bytes = $7, head = $8, checkpoints = $9, checkpointed_calls = $10, transcript_bytes = $11,
                  pid = $12, pid_created = $13, hooked_at = $14, digest = $15, risk = $16, processes = $17, bundle = $18,
                  fresh_bytes = $19, raised = $20
@@ -99,13 +99,6 @@ class PostgresSessions:
             pack(session.bundle) if session.bundle else None,
             session.fresh_bytes,
             session.raised,
-        )
-        await self._connection.execute(
-            """UPDATE session
-               SET state = $2, ended_at = $3, end_reason = $4, model = $5, client_version = $6, project = $7
-               WHERE no = $1 AND (state, ended_at, end_reason, model, client_version, project)
-                     IS DISTINCT FROM ($2, $3::timestamptz, $4, $5, $6, $7)""",
-            session.no,
             session.state,
             session.ended_at,
             session.end_reason,

@@ -57,25 +57,28 @@ class Appending:
         prepared = await self._prepare(command.entries)
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
-            stored_to = await unit.log.source_end(session, command.source.file) if command.source else 0
-            fresh = await self._fresh(unit, session, prepared, command.source, stored_to)
-            checkpoint_id = await self.take(unit, session, fresh, actor)
-            if command.source is not None and command.source.end > stored_to:
-                stored_to = command.source.end
-                await unit.log.set_source(session, command.source.file, stored_to)
+            fresh, stored_to = await self._fresh(unit, session, prepared, command.source)
+            source = command.source if command.source and command.source.end > stored_to else None
+            checkpoint_id = await self._take(unit, session, fresh, actor, source)
         self._context.ring()
         return Appended(
             position=session.position,
             appended=len(fresh),
             duplicates=len(prepared) - len(fresh),
-            source_end=stored_to if command.source else None,
+            source_end=max(stored_to, command.source.end) if command.source else None,
             checkpoint_id=checkpoint_id,
+            hooked_at=session.hooked_at,
         )
 
-    async def take(self, unit: Unit, session: Kept, fresh: Sequence[Prepared], actor: str) -> str | None:
-        """Put fresh entries behind the log and let everything follow; return the checkpoint made, if any."""
-        if fresh:
-            await self._extend(unit, session, fresh)
+    async def _take(
+        self, unit: Unit, session: Kept, fresh: Sequence[Prepared], actor: str, source: SourceSpan | None = None
+    ) -> str | None:
+        """Put fresh entries behind the log and let everything follow; return the checkpoint made, if any.
+
+        `source` is given where it is stored further than before.
+        """
+        if fresh or source:
+            await self._extend(unit, session, fresh, source)
         session.last_seen_at = self._context.clock.now()
         if _log_is_ahead(session):
             session.turn_open = session.digest.turn_open
@@ -89,22 +92,28 @@ class Appending:
 
     async def _prepare(self, entries: Sequence[NewEntry]) -> list[Prepared]:
         if len(entries) > _THREAD_ABOVE:
-            return await asyncio.to_thread(lambda: [self.prepare(entry) for entry in entries])
-        return [self.prepare(entry) for entry in entries]
+            return await asyncio.to_thread(self.prepare, entries)
+        return self.prepare(entries)
 
-    def prepare(self, new: NewEntry) -> Prepared:
-        """Redact, encode and pack an entry."""
-        entry = LogEntry(new.key, new.kind, aware(new.at), self._context.redact(new.body))
-        payload = log.encode(entry)
-        return Prepared(log.key_digest(entry.key), entry, payload, log.pack(payload))
+    def prepare(self, entries: Sequence[NewEntry]) -> list[Prepared]:
+        """Redact, encode and pack entries."""
+        redacted = self._context.redact({"bodies": [new.body for new in entries]})["bodies"]
+        return [
+            _prepared(LogEntry(new.key, new.kind, aware(new.at), body))
+            for new, body in zip(entries, redacted, strict=True)
+        ]
 
     async def _fresh(
-        self, unit: Unit, session: Kept, prepared: Sequence[Prepared], source: SourceSpan | None, stored_to: int
-    ) -> list[Prepared]:
-        """Leave out what is stored already; sealed entries are looked through only when they could be meant."""
-        if source is not None and prepared and source.end <= stored_to:
-            return []
-        known = await unit.log.known(session, [item.key for item in prepared]) if prepared else set()
+        self, unit: Unit, session: Kept, prepared: Sequence[Prepared], source: SourceSpan | None
+    ) -> tuple[list[Prepared], int]:
+        """Leave out what is stored already; say how far the source is stored.
+
+        Sealed entries are looked through only when they could be meant.
+        """
+        file = source.file if source else None
+        known, stored_to = await unit.log.stored(session, [item.key for item in prepared], file)
+        if source is not None and source.end <= stored_to:
+            return [], stored_to
         follows_on = source is not None and source.start >= stored_to
         if session.sealed and not follows_on:
             known |= {log.key_digest(log.decode(payload).key) for payload in await unit.log.sealed(session)}
@@ -113,10 +122,10 @@ class Appending:
             if item.key not in known:
                 known.add(item.key)
                 fresh.append(item)
-        return fresh
+        return fresh, stored_to
 
-    async def _extend(self, unit: Unit, session: Kept, fresh: Sequence[Prepared]) -> None:
-        await unit.log.add(session, [(item.key, item.packed) for item in fresh])
+    async def _extend(self, unit: Unit, session: Kept, fresh: Sequence[Prepared], source: SourceSpan | None) -> None:
+        await unit.log.add(session, [(item.key, item.packed) for item in fresh], source)
         size = sum(len(item.payload) for item in fresh)
         session.head = log.advance(session.head, (item.payload for item in fresh))
         session.position += len(fresh)
@@ -137,6 +146,11 @@ class Appending:
         checkpoint, event = await make_checkpoint(self._context, unit, session, trigger, actor)
         events.append(event)
         return checkpoint.id
+
+
+def _prepared(entry: LogEntry) -> Prepared:
+    payload = log.encode(entry)
+    return Prepared(log.key_digest(entry.key), entry, payload, log.pack(payload))
 
 
 def _log_is_ahead(session: Kept) -> bool:
