@@ -30,7 +30,7 @@ def test_ones_own_postgres_and_redis_are_used(
         assert replay(api, SHIPPED).is_equal
         events = [event.type for event in api.events(None)]
     with redis.Redis.from_url(redis_url) as client:
-        published = client.xlen("shim:events:checkpointer")
+        published = client.xlen("shim:events")
     assert 0 < len(events) <= published
 
     assert own.shim("down").code == 0

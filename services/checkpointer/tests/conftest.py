@@ -26,7 +26,7 @@ from shim_checkpointer.settings import SCHEMA, Settings
 from shim_checkpointer.storage import PostgresStore
 from shim_common.contracts.access import Scope
 from shim_common.db.database import Database
-from shim_common.db.migrations import migrate
+from shim_common.db.schema import bring_up
 from shim_common.embedded.account import store_account
 from shim_common.kernel import secrets
 from shim_common.kernel.clock import ManualClock
@@ -46,7 +46,7 @@ hypothesis.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 @pytest.fixture(scope="session")
 def database_template(postgres_server: PostgresServer) -> str:
     """A database with this service's tables."""
-    return postgres_server.make_template("checkpointer", lambda url: migrate(url, SCHEMA, "shim_checkpointer"))
+    return postgres_server.make_template("checkpointer", lambda url: bring_up(url, SCHEMA, "shim_checkpointer"))
 
 
 @pytest.fixture

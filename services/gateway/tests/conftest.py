@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shim_checkpointer.settings import SCHEMA as CHECKPOINTER_SCHEMA
-from shim_common.db.migrations import migrate
+from shim_common.db.schema import bring_up
 from shim_common.kernel.clock import ManualClock
 from shim_common.testing.servers import PostgresServer
 from shim_gateway.settings import SCHEMA
@@ -26,5 +26,5 @@ def database_template(postgres_server: PostgresServer) -> str:
 
 async def make_tables(url: str) -> None:
     """Make the tables of both services."""
-    await migrate(url, SCHEMA, "shim_gateway")
-    await migrate(url, CHECKPOINTER_SCHEMA, "shim_checkpointer")
+    await bring_up(url, SCHEMA, "shim_gateway")
+    await bring_up(url, CHECKPOINTER_SCHEMA, "shim_checkpointer")

@@ -20,7 +20,6 @@ from sqlalchemy import (
     String,
     text,
 )
-from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
 from sqlmodel import Field, MetaData, SQLModel
 
@@ -241,32 +240,3 @@ class AuditRow(Table, table=True):
     before: bytes | None = Field(sa_column=_bytes(optional=True))
     after: bytes | None = Field(sa_column=_bytes(optional=True))
     hash: bytes = Field(sa_column=_bytes())
-
-
-OUTBOX_NUMBERS = SqlSequence("outbox_seq", metadata=Table.metadata)
-
-
-class OutboxRow(Table, table=True):
-    """An event; `seq` is given when it is published."""
-
-    __tablename__ = "outbox"
-    __table_args__ = (
-        Index("outbox_fresh", "position", postgresql_where=text("seq IS NULL")),
-        Index("outbox_published", "seq", unique=True),
-    )
-
-    id: str = Field(primary_key=True)
-    position: int = Field(sa_column=Column(BigInteger, Identity(always=True), nullable=False))
-    seq: int | None = Field(sa_column=Column(BigInteger, nullable=True))
-    type: str
-    version: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    occurred_at: datetime = Field(sa_column=_moment())
-    source: str
-    subject: str
-    actor: str
-    project_id: str | None
-    chain_id: str | None
-    session_id: str | None
-    traceparent: str | None
-    causation_id: str | None
-    data: bytes = Field(sa_column=_bytes())

@@ -4,6 +4,8 @@ import pytest
 
 from shim_checkpointer.settings import SCHEMA
 from shim_checkpointer.tables import Table
+from shim_common.bus.tables import Table as BusTable
+from shim_common.db import outbox
 from shim_common.db.database import Database
 from shim_common.db.migrations import differences, migrate
 from shim_common.db.schema import bring_up
@@ -33,6 +35,12 @@ async def test_migrations_make_what_is_declared(database_url: str) -> None:
     await migrate(database_url, SCHEMA, PACKAGE)
 
     assert await differences(database_url, SCHEMA, Table.metadata) == []
+
+
+async def test_the_bus_has_what_is_declared(database_url: str) -> None:
+    await migrate(database_url, outbox.SCHEMA, "shim_common.bus")
+
+    assert await differences(database_url, outbox.SCHEMA, BusTable.metadata) == []
 
 
 async def test_a_difference_would_be_noticed(database_url: str, database: Database) -> None:

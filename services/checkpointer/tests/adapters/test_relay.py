@@ -7,17 +7,14 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from shim_checkpointer.settings import SCHEMA
 from shim_common.bus.stream import follow
 from shim_common.contracts.envelope import Event
 from shim_common.db import outbox
 from shim_common.db.database import Database
-from shim_common.db.outbox import STREAM_LENGTH, Relay, stream_name
+from shim_common.db.outbox import STREAM, STREAM_LENGTH, Relay
 from shim_common.kernel.retry import Backoff
 
 from ..building import at
-
-STREAM = stream_name(SCHEMA)
 
 
 def event(number: int) -> Event:
@@ -176,7 +173,7 @@ async def test_a_stream_ahead_of_the_table_is_of_other_data(database: Database, 
 async def test_the_stream_is_bounded_and_history_is_not(database: Database, redis: Redis) -> None:
     async with database.transaction() as connection:
         await connection.execute(
-            """INSERT INTO outbox (id, type, version, occurred_at, source, subject, actor, data)
+            """INSERT INTO bus.outbox (id, type, version, occurred_at, source, subject, actor, data)
                SELECT 'evt_' || n, 'x.happened', 1, now(), 's', 's', 'a', '{}'
                FROM generate_series(0, $1::int - 1) AS n""",
             STREAM_LENGTH + 1000,
@@ -228,7 +225,7 @@ async def test_a_follower_hears_everything_once_although_redis_is_emptied(databa
     relay, heard = Relay(database, redis), asyncio.Queue[Event]()
 
     async def listen() -> None:
-        async for one in follow(redis, SCHEMA, Backoff(base=0.01)):
+        async for one in follow(redis, backoff=Backoff(base=0.01)):
             await heard.put(one)
 
     await write(database, 1)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
+from shim_common.db import outbox
 from shim_common.db.database import Database
 from shim_common.db.schema import bring_up
 from shim_common.kernel import secrets
@@ -73,7 +74,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
                 stack.push_async_callback(service.close)
             for name, secret in built_in.items():
                 await all_keys.admit(name, secret)
-            following = asyncio.create_task(hub.run(redis, "checkpointer"))
+            async with database.connection() as connection:
+                place = await outbox.newest(connection)
+            following = asyncio.create_task(hub.run(redis, place))
             stack.push_async_callback(_cancel, following)
             yield
 

@@ -179,13 +179,13 @@ async def test_a_history_that_breaks_off_is_not_passed_over(sockets: Path) -> No
 async def test_what_is_no_event_is_passed_over(sockets: Path, redis_url: str) -> None:
     broadcast = Broadcast(Past())
     async with Redis.from_url(redis_url) as redis, on_air(sockets, broadcast) as client, streaming(client) as stream:
-        following = asyncio.create_task(broadcast.hub.run(redis, "test"))
+        following = asyncio.create_task(broadcast.hub.run(redis, after=0))
         async with asyncio.timeout(PATIENCE):
             while not (await redis.info("clients"))["blocked_clients"]:
                 await asyncio.sleep(0.005)
         for fields in ({"event": "{"}, {"event": '{"id": "evt_1"}'}, {"other": "x"}):
-            await redis.xadd("shim:events:test", fields)
-        await redis.xadd("shim:events:test", {"event": event(1).model_dump_json()})
+            await redis.xadd("shim:events", fields)
+        await redis.xadd("shim:events", {"event": event(1).model_dump_json()})
         assert [sent.id for sent in await stream.take(1)] == ids([1])
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -8,29 +8,29 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shim_common.contracts.envelope import Event
-from shim_common.db.outbox import stream_name
+from shim_common.db.outbox import STREAM
 from shim_common.kernel.retry import Backoff
 
 log = structlog.get_logger(__name__)
 _BLOCK_MILLISECONDS = 5000
 
 
-async def follow(redis: Redis, schema: str, backoff: Backoff | None = None) -> AsyncIterator[Event]:
-    """Yield every event that the service publishes from now on, without end; reconnects with jitter.
+async def follow(redis: Redis, after: int | None = None, backoff: Backoff | None = None) -> AsyncIterator[Event]:
+    """Yield every event with a number above `after`, or published from now on; without end, reconnects with jitter.
 
     What is no event is passed over, so that one bad entry does not end everything behind it.
 
-    Entry ids are the publisher's own numbers, so the place still holds after Redis was lost and filled again.
+    Entry ids are the numbers of the outbox, so the place still holds after Redis was lost and filled again.
     """
-    stream, pauses = stream_name(schema), backoff or Backoff()
+    pauses = backoff or Backoff()
     waits = pauses.waits()
-    last: bytes | None = None
+    last = None if after is None else b"%d-0" % after
     while True:
         try:
             if last is None:
-                newest = await redis.xrevrange(stream, count=1)
+                newest = await redis.xrevrange(STREAM, count=1)
                 last = newest[0][0] if newest else b"0"
-            answer = await redis.xread({stream: last}, count=200, block=_BLOCK_MILLISECONDS)
+            answer = await redis.xread({STREAM: last}, count=200, block=_BLOCK_MILLISECONDS)
         except (RedisError, OSError) as error:
             log.warning("stream.waiting", reason=type(error).__name__)
             await asyncio.sleep(next(waits))

@@ -1,4 +1,4 @@
-"""The outbox: events written in the transaction that caused them, and the relay that publishes them.
+"""The outbox of all services: events written in the transaction that caused them, and the relay that publishes them.
 
 The relay numbers rows once they are visible (commits are not in the order of identity columns) and adds
 them to the stream under that number, a batch at once or not at all, and only while the stream ends where
@@ -21,6 +21,9 @@ from shim_common.db.database import Connection, Database, Row
 from shim_common.kernel.errors import ShimError
 from shim_common.kernel.retry import Backoff
 
+SCHEMA = "bus"
+"""The schema of the outbox: one for all services, so that all events have one order."""
+STREAM = "shim:events"
 STREAM_LENGTH = 10_000
 """Entries kept in Redis, about; the table holds the history."""
 _BATCH = 500
@@ -43,16 +46,11 @@ return 1
 log = structlog.get_logger(__name__)
 
 
-def stream_name(schema: str) -> str:
-    """Return the stream of a service: one each, because its entry ids are that service's own numbers."""
-    return f"shim:events:{schema}"
-
-
 async def append(connection: Connection, events: Sequence[Event]) -> None:
     """Write events inside the caller's transaction."""
     for event in events:
         await connection.execute(
-            """INSERT INTO outbox (id, type, version, occurred_at, source, subject, actor, project_id, chain_id,
+            """INSERT INTO bus.outbox (id, type, version, occurred_at, source, subject, actor, project_id, chain_id,
                                    session_id, traceparent, causation_id, data)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
             *_row(event),
@@ -92,8 +90,8 @@ async def history(
 ) -> list[Event]:
     """Return published events after the one with this id, oldest first; from the first for an unknown id."""
     rows = await connection.fetch(
-        f"""SELECT {_COLUMNS} FROM outbox
-            WHERE seq > coalesce((SELECT seq FROM outbox WHERE id = $1), 0)
+        f"""SELECT {_COLUMNS} FROM bus.outbox
+            WHERE seq > coalesce((SELECT seq FROM bus.outbox WHERE id = $1), 0)
               AND (cardinality($2::text[]) = 0 OR type = ANY($2)) AND ($3::text IS NULL OR session_id = $3)
             ORDER BY seq LIMIT $4""",  # noqa: S608 - the columns are ours
         after,
@@ -104,11 +102,16 @@ async def history(
     return [event_of(row) for row in rows]
 
 
+async def newest(connection: Connection) -> int:
+    """Return the number of the newest published event, 0 where there is none."""
+    return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM bus.outbox"))
+
+
 async def forget_before(connection: Connection, moment: datetime, limit: int = 5000) -> int:
     """Delete published events older than the moment; return how many went."""
     status = await connection.execute(
-        """DELETE FROM outbox WHERE id IN
-             (SELECT id FROM outbox WHERE seq IS NOT NULL AND occurred_at < $1 ORDER BY seq LIMIT $2)""",
+        """DELETE FROM bus.outbox WHERE id IN
+             (SELECT id FROM bus.outbox WHERE seq IS NOT NULL AND occurred_at < $1 ORDER BY seq LIMIT $2)""",
         moment,
         limit,
     )
@@ -118,9 +121,9 @@ async def forget_before(connection: Connection, moment: datetime, limit: int = 5
 _NUMBER = """
 WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock($1) AS is_ours),
      fresh AS MATERIALIZED (
-       SELECT id FROM outbox WHERE seq IS NULL AND (SELECT is_ours FROM turn) ORDER BY position LIMIT $2),
-     numbered AS MATERIALIZED (SELECT id, nextval('outbox_seq') AS seq FROM fresh)
-UPDATE outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id AND outbox.seq IS NULL"""
+       SELECT id FROM bus.outbox WHERE seq IS NULL AND (SELECT is_ours FROM turn) ORDER BY position LIMIT $2),
+     numbered AS MATERIALIZED (SELECT id, nextval('bus.outbox_seq') AS seq FROM fresh)
+UPDATE bus.outbox SET seq = numbered.seq FROM numbered WHERE outbox.id = numbered.id AND outbox.seq IS NULL"""
 """Gives events their numbers, in the order in which they were written; one relay does so at a time.
 
 A relay whose turn came just after another's may still see that one's events without their numbers: the last condition
@@ -128,8 +131,13 @@ is judged anew on the rows as they are by then, so no event gets a second number
 """
 
 _AFTER = f"""
-SELECT seq, {_COLUMNS} FROM outbox
-WHERE seq > greatest($1, (SELECT max(seq) FROM outbox) - $2) ORDER BY seq LIMIT $3"""  # noqa: S608 - the columns are ours
+SELECT seq, {_COLUMNS} FROM bus.outbox
+WHERE seq > greatest($1, (SELECT max(seq) FROM bus.outbox) - $2) ORDER BY seq LIMIT $3"""  # noqa: S608 - the columns are ours
+
+
+async def forget_session(connection: Connection, session_id: str) -> None:
+    """Delete all events of a session."""
+    await connection.execute("DELETE FROM bus.outbox WHERE session_id = $1", session_id)
 
 
 @dataclass
@@ -142,7 +150,6 @@ class Relay:
 
     def __post_init__(self) -> None:
         self._bell = asyncio.Event()
-        self._stream = stream_name(self.database.schema)
         self._add = self.redis.register_script(_ADD_BATCH)
 
     def ring(self) -> None:
@@ -181,20 +188,16 @@ class Relay:
         end = await self._end()
         async with self.database.connection() as connection:
             rows = await connection.fetch(_AFTER, end, STREAM_LENGTH, _BATCH)
-            if not rows and end > await _newest(connection):
+            if not rows and end > await newest(connection):
                 # the stream belongs to other data: an older dump of the database was put back
-                await self.redis.delete(self._stream)
+                await self.redis.delete(STREAM)
                 end = 0
                 rows = await connection.fetch(_AFTER, end, STREAM_LENGTH, _BATCH)
         if rows:
             content = [part for row in rows for part in (f"{row['seq']}-0", event_of(row).model_dump_json())]
-            await self._add(keys=[self._stream], args=[f"{end}-0" if end else "", STREAM_LENGTH, *content])
+            await self._add(keys=[STREAM], args=[f"{end}-0" if end else "", STREAM_LENGTH, *content])
         return len(rows)
 
     async def _end(self) -> int:
-        newest = await self.redis.xrevrange(self._stream, count=1)
+        newest = await self.redis.xrevrange(STREAM, count=1)
         return int(newest[0][0].split(b"-")[0]) if newest else 0
-
-
-async def _newest(connection: Connection) -> int:
-    return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM outbox"))

@@ -7,6 +7,9 @@ import asyncpg
 
 from shim_common.db.database import mapped
 
+_BUS = ("bus", "shim_common.bus")
+"""What all services share."""
+
 
 def migrations_folder(package: str) -> Path:
     """Return the migrations folder of a service's package."""
@@ -14,12 +17,17 @@ def migrations_folder(package: str) -> Path:
 
 
 async def bring_up(url: str, schema: str, package: str) -> None:
-    """Run the migrations that are missing, if any are.
+    """Run the migrations of a service and of the bus that are missing, if any are.
 
     Raises:
         Conflict: the data was written by a newer SHIM than this one.
         Unavailable: the database is away.
     """
+    await _bring_up(url, *_BUS)
+    await _bring_up(url, schema, package)
+
+
+async def _bring_up(url: str, schema: str, package: str) -> None:
     if await _current(url, schema) == newest(package):
         return
     from shim_common.db.migrations import migrate  # half a second of imports, needed once a version

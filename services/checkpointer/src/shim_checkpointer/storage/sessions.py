@@ -9,6 +9,7 @@ from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import SessionFilter
 from shim_checkpointer.storage.packing import pack, unpack
 from shim_common.contracts.sessions import ProcessRef, SessionState, ToolProcess
+from shim_common.db import outbox
 from shim_common.db.database import Connection, Row
 from shim_common.kernel.errors import Conflict
 
@@ -150,7 +151,7 @@ class PostgresSessions:
         tables = ("entry", "block", "source", "checkpoint", "observation", "signal", "snapshot", "progress")
         for table in tables:
             await self._connection.execute(f"DELETE FROM {table} WHERE session_no = $1", session.no)  # noqa: S608
-        await self._connection.execute("DELETE FROM outbox WHERE session_id = $1", session.id)
+        await outbox.forget_session(self._connection, session.id)
         await self._connection.execute("DELETE FROM session WHERE no = $1", session.no)
 
 

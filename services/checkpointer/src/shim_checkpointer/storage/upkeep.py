@@ -57,7 +57,7 @@ class PostgresUpkeep:
                             + coalesce((SELECT sum(octet_length(body)) FROM entry), 0)
                             + coalesce((SELECT sum(octet_length(manifest)) FROM snapshot), 0)
                             + coalesce((SELECT sum(octet_length(body)) FROM observation), 0)
-                            + coalesce((SELECT sum(octet_length(data)) FROM outbox), 0)"""
+                            + coalesce((SELECT sum(octet_length(data)) FROM bus.outbox), 0)"""
                 )
             )
 

@@ -57,9 +57,9 @@ class Hub:
     metrics: Metrics
     _listeners: set[Listener] = field(default_factory=set)
 
-    async def run(self, redis: Redis, schema: str) -> None:
-        """Follow a service's events until cancelled."""
-        async for event in follow(redis, schema):
+    async def run(self, redis: Redis, after: int) -> None:
+        """Follow all events behind a place until cancelled."""
+        async for event in follow(redis, after):
             self.publish(event)
 
     def publish(self, event: Event) -> None:

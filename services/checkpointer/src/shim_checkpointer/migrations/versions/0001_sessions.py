@@ -1,4 +1,4 @@
-"""Sessions, their logs, checkpoints, files, signals, and the outbox."""
+"""Sessions, their logs, checkpoints, files and signals."""
 
 from shim_common.db import audit
 from shim_common.db.migrations import run_script
@@ -71,15 +71,6 @@ CREATE TABLE idempotency (
   caller varchar, route varchar, key varchar, request bytea NOT NULL, status smallint NOT NULL,
   answer bytea NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (caller, route, key));
 CREATE INDEX idempotency_at ON idempotency (at);
-
-CREATE SEQUENCE outbox_seq;
-CREATE TABLE outbox (
-  id varchar PRIMARY KEY, position bigint GENERATED ALWAYS AS IDENTITY NOT NULL, seq bigint, type varchar NOT NULL,
-  version smallint NOT NULL, occurred_at timestamptz NOT NULL, source varchar NOT NULL, subject varchar NOT NULL,
-  actor varchar NOT NULL, project_id varchar, chain_id varchar, session_id varchar, traceparent varchar,
-  causation_id varchar, data bytea NOT NULL);
-CREATE INDEX outbox_fresh ON outbox (position) WHERE seq IS NULL;
-CREATE UNIQUE INDEX outbox_published ON outbox (seq);
 """
 
 
