@@ -563,6 +563,20 @@ async def test_a_risky_call_waits_two_seconds_at_most(api: httpx.AsyncClient) ->
     assert 1.9 <= time.monotonic() - began < 4
 
 
+async def test_where_no_snapshot_comes_only_one_call_waits(api: httpx.AsyncClient) -> None:
+    sid = await watched(api)
+    await send_hook(api, "PreToolUse", **RISKY)
+
+    began = time.monotonic()
+    await send_hook(api, "PreToolUse", **{**RISKY, "tool_use_id": "t2"})
+    assert time.monotonic() - began < 1.5
+
+    await api.post(f"/v1/sessions/{sid}/snapshots", json={"taken_at": at().isoformat(), "files": []})
+    began = time.monotonic()
+    await send_hook(api, "PreToolUse", **{**RISKY, "tool_use_id": "t3"})
+    assert time.monotonic() - began > 1.9
+
+
 async def test_a_snapshot_lets_all_risky_calls_go_at_once(api: httpx.AsyncClient) -> None:
     sid = await watched(api)
     held = [asyncio.create_task(send_hook(api, "PreToolUse", **{**RISKY, "tool_use_id": f"t{n}"})) for n in range(3)]

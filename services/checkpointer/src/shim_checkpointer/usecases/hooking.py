@@ -41,17 +41,25 @@ _GOING_ON = ("resume", "compact", "startup")
 
 @dataclass
 class Snapshots:
-    """Lets risky calls wait for the file snapshot that was asked for."""
+    """Lets risky calls wait for the file snapshot that was asked for.
+
+    A session whose snapshot did not come in time is not waited for again until one comes: its project may be one that
+    the agent refuses.
+    """
 
     _waiting: dict[str, set[asyncio.Event]] = field(default_factory=dict)
+    _unanswered: set[str] = field(default_factory=set)
 
     def arrived(self, session_id: str) -> None:
         """Say that a snapshot of the session was stored."""
+        self._unanswered.discard(session_id)
         for event in self._waiting.get(session_id, ()):
             event.set()
 
     async def wait(self, session_id: str, seconds: float) -> bool:
         """Wait for the next snapshot; say whether it came in time."""
+        if session_id in self._unanswered:
+            return False
         event = asyncio.Event()
         waiting = self._waiting.setdefault(session_id, set())
         waiting.add(event)
@@ -59,6 +67,7 @@ class Snapshots:
             async with asyncio.timeout(seconds):
                 await event.wait()
         except TimeoutError:
+            self._unanswered.add(session_id)
             return False
         finally:
             waiting.discard(event)
