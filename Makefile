@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 UV_VERSION := 0.13.8
-MEMBERS := libs/shim_common libs/shim_transcripts libs/shim_risk services/gateway services/checkpointer \
+MEMBERS := libs/shim_common libs/shim_transcripts libs/shim_risk libs/shim_supervision \
+           services/gateway services/checkpointer services/supervisor \
            clients/shim_agent clients/shim_cli clients/shim_mcp deploy/stack
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs lint format test lock chaos bench-checkpoints bench-hooks eval-risk
+.PHONY: help install up down status logs lint format test lock chaos bench-checkpoints bench-hooks bench-supervisor eval-risk
 
 help: ## Show the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +39,7 @@ status: install ## Show what runs
 logs: install ## Show the newest lines of every log (ARGS="-f gateway")
 	@$(BIN)/shim logs $(ARGS)
 
-PACKAGES := shim_common shim_transcripts shim_risk shim_gateway shim_checkpointer shim_agent shim_cli shim_mcp shim_stack
+PACKAGES := shim_common shim_transcripts shim_risk shim_supervision shim_gateway shim_checkpointer shim_supervisor shim_agent shim_cli shim_mcp shim_stack
 
 lint: install ## Check style, types and import rules
 	@$(BIN)/ruff format --check .
@@ -69,6 +70,14 @@ $(PEERS)/.installed: bench/peers/requirements.txt
 
 bench-checkpoints: install $(PEERS)/.installed ## Bytes and latency per checkpoint, beside LangGraph's Postgres saver
 	@$(BIN)/python bench/checkpoints.py
+
+SUPERVISORS := bench/peers/.venv-supervisors
+$(SUPERVISORS)/.installed: bench/peers/supervisors.txt
+	@$(PYTHON) -m venv $(SUPERVISORS) && $(SUPERVISORS)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@if command -v npm >/dev/null; then npm install --silent --prefix bench/peers pm2@7.0.4 >/dev/null; fi; touch $@
+
+bench-supervisor: install $(SUPERVISORS)/.installed ## From kill -9 to the replacement, beside other supervisors
+	@$(BIN)/python bench/supervisor.py
 
 eval-risk: install ## How well compactions are foreseen, on recorded sessions
 	@$(BIN)/python bench/eval_risk.py

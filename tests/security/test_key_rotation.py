@@ -35,7 +35,7 @@ async def checkpointer(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     tokens = TokenMaker(secrets.read(settings.keys_dir / INTERNAL_SECRET), SystemClock())
     headers = {HEADER: tokens.make(Caller("key_test", frozenset(Scope)))}
     async with (
-        LifespanManager(app),
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", headers=headers) as client,
     ):
         yield client

@@ -19,6 +19,8 @@ from shim_common.testing.servers import PostgresServer, ValkeyServer
 from shim_common.web.serve import Server, server
 from shim_gateway.app import create_app as create_gateway
 from shim_gateway.settings import Settings as GatewaySettings
+from shim_supervisor.app import create_app as create_supervisor
+from shim_supervisor.settings import Settings as SupervisorSettings
 
 EXAMPLES = 15
 """Requests made up for each operation, besides those at the edges of what is allowed."""
@@ -50,22 +52,23 @@ checks.unsupported_method.enabled = false
 """
 
 
-class Pair:
-    """A gateway and a checkpointer, served by a thread."""
+class Served:
+    """A gateway and the services behind it, served by a thread."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         theirs = settings.model_dump(include={"home", "database_url", "redis_url"})
         self._settings = settings
         self._checkpointer = create_checkpointer(CheckpointerSettings.model_validate(theirs))
+        self._supervisor = create_supervisor(SupervisorSettings.model_validate(theirs))
         self._gateway = create_gateway(settings)
         self._servers: list[Server] = []
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="pair")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="served")
         self._is_up = threading.Event()
 
     def start(self) -> None:
         """Begin to serve."""
         self._thread.start()
-        assert self._is_up.wait(60), "the pair does not come up; see the captured log"
+        assert self._is_up.wait(60), "the services do not come up; see the captured log"
 
     def stop(self) -> None:
         """Serve no more."""
@@ -88,6 +91,7 @@ class Pair:
         self._servers = [
             server(self._gateway, "http://127.0.0.1:0"),
             server(self._checkpointer, self._settings.checkpointer_url),
+            server(self._supervisor, self._settings.supervisor_url),
             server(Response(), self._settings.mcp_url),
         ]
         serving = [asyncio.create_task(one.serve()) for one in self._servers]
@@ -98,31 +102,32 @@ class Pair:
 
 
 @pytest.fixture
-def pair(postgres_server: PostgresServer, valkey_server: ValkeyServer) -> Iterator[Pair]:
+def served(postgres_server: PostgresServer, valkey_server: ValkeyServer) -> Iterator[Served]:
     url = postgres_server.create_database()
     with tempfile.TemporaryDirectory(prefix="shim-pair-") as folder:
-        pair = Pair(
+        served = Served(
             GatewaySettings(
                 home=Path(folder) / "home",
                 database_url=url,
                 redis_url=valkey_server.fresh_database(),
                 checkpointer_url=f"unix://{folder}/checkpointer.sock",
+                supervisor_url=f"unix://{folder}/supervisor.sock",
                 mcp_url=f"unix://{folder}/mcp.sock",
             )
         )
-        pair.start()
-        yield pair
-        pair.stop()
+        served.start()
+        yield served
+        served.stop()
     postgres_server.drop_database(url)
 
 
 @pytest.fixture
-def existing(pair: Pair) -> dict[str, str]:
+def existing(served: Served) -> dict[str, str]:
     """Parameters of paths, and the name of something that there is."""
-    with httpx.Client(base_url=pair.url, headers=pair.headers, trust_env=False) as http:
+    with httpx.Client(base_url=served.url, headers=served.headers, trust_env=False) as http:
 
-        def post(path: str, **command: object) -> str:
-            answer = http.post(path, json=command)
+        def post(path: str, method: str = "POST", **command: object) -> str:
+            answer = http.request(method, path, json=command)
             assert answer.status_code in (200, 201), answer.text
             return str(answer.json().get("id"))
 
@@ -138,22 +143,31 @@ def existing(pair: Pair) -> dict[str, str]:
         sha = hashlib.sha256(CONTENT).hexdigest()
         put = http.put(f"/v1/blobs/{sha}", content=CONTENT, headers={"content-type": "application/octet-stream"})
         assert put.status_code == 204
+        process = {"pid": 7, "created": 1.5}
+        watch = {"client": "test", "session": "known", "project": "/home/ana/webshop", "managed_by": "run"}
+        watch_id = post("/v1/watches", "PUT", process=process, **watch)
+        end = {"process": process, "observed_at": at, "kind": "killed", "signal": 9}
+        decision = {"step": "restart", "why": "failure 1 of 5 that are allowed"}
         file = {"path": "a.txt", "sha256": sha, "size": len(CONTENT), "mode": 0o644}
         return {
             "sid": sid,
             "sha256": sha,
             "checkpoint_id": post(f"/v1/sessions/{sid}/checkpoints"),
             "snapshot_id": post(f"/v1/sessions/{sid}/snapshots", taken_at=at, files=[file]),
+            "watch_id": watch_id,
+            "incident_id": post(f"/v1/watches/{watch_id}/end", id="rep_1", end=end, decision=decision),
             "key_id": post("/v1/keys", name="known", scopes=["read"]),
         }
 
 
-def test_every_answer_is_documented_and_nothing_breaks(pair: Pair, existing: dict[str, str], tmp_path: Path) -> None:
+def test_every_answer_is_documented_and_nothing_breaks(
+    served: Served, existing: dict[str, str], tmp_path: Path
+) -> None:
     dictionaries = "\n".join(f'{name} = {{ values = ["{value}"] }}' for name, value in existing.items())
     parameters = "\n".join(f'"path.{name}" = {{ dictionary = "{name}", probability = 0.8 }}' for name in existing)
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG.format(dictionaries=dictionaries, parameters=parameters))
-    key = f"authorization: {pair.headers['authorization']}"
+    key = f"authorization: {served.headers['authorization']}"
     command = [
         sys.executable,
         "-m",
@@ -161,7 +175,7 @@ def test_every_answer_is_documented_and_nothing_breaks(pair: Pair, existing: dic
         "--config-file",
         str(config),
         "run",
-        f"{pair.url}/openapi.json",
+        f"{served.url}/openapi.json",
     ]
     options = ["--header", key, "--exclude-path", ENDLESS, "--max-examples", str(EXAMPLES), "--no-color"]
     ran = subprocess.run(

@@ -61,7 +61,7 @@ async def test_stores_of_the_users_own_are_not_started(plan: Plan, environ: dict
 
 async def test_split_is_one_process_a_service(environ: dict[str, str]) -> None:
     plan = await made(environ | {"SHIM_SPLIT": "1"})
-    assert list(starts(plan)) == ["checkpointer", "mcp", "gateway", "agent"]
+    assert list(starts(plan)) == ["checkpointer", "supervisor", "mcp", "gateway", "agent"]
 
 
 async def test_the_embedded_stores_start_first(environ: dict[str, str]) -> None:
@@ -86,6 +86,7 @@ async def test_every_process_is_told_the_same(plan: Plan, environ: dict[str, str
             "SHIM_BIND": environ["SHIM_BIND"],
             "SHIM_URL": url,
             "SHIM_CHECKPOINTER_URL": f"unix://{run_folder}/checkpointer.sock",
+            "SHIM_SUPERVISOR_URL": f"unix://{run_folder}/supervisor.sock",
             "SHIM_MCP_URL": f"unix://{run_folder}/mcp.sock",
         } == dict(program.env)
 

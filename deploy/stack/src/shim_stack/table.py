@@ -79,6 +79,7 @@ def child_environment(
         "REDIS_URL": stores["valkey"].url,
         "SHIM_BIND": f"{settings.host}:{settings.port}",
         "SHIM_CHECKPOINTER_URL": f"unix://{run_folder}/checkpointer.sock",
+        "SHIM_SUPERVISOR_URL": f"unix://{run_folder}/supervisor.sock",
         "SHIM_MCP_URL": f"unix://{run_folder}/mcp.sock",
         "SHIM_URL": settings.url,
         "PYTHONUNBUFFERED": "1",
@@ -115,17 +116,19 @@ def _embedded_valkey(settings: StackSettings, run_folder: Path) -> Store:
 
 def _services(settings: StackSettings, told: Mapping[str, str], after: tuple[str, ...]) -> list[Program]:
     """Our own processes; `after` are the stores that start with them."""
-    checkpointer, mcp, gateway = told["SHIM_CHECKPOINTER_URL"], told["SHIM_MCP_URL"], settings.url
+    checkpointer, supervisor, mcp = (told[f"SHIM_{name}_URL"] for name in ("CHECKPOINTER", "SUPERVISOR", "MCP"))
     if settings.split:
         services = [
             _python("checkpointer", told, "shim_checkpointer", listens=(checkpointer,), after=after),
+            _python("supervisor", told, "shim_supervisor", listens=(supervisor,), after=after),
             _python("mcp", told, "shim_mcp", "serve", listens=(mcp,), after=after),
         ]
     else:
-        services = [_python("services", told, "shim_stack.services", listens=(checkpointer, mcp), after=after)]
+        listens = (checkpointer, supervisor, mcp)
+        services = [_python("services", told, "shim_stack.services", listens=listens, after=after)]
     return [
         *services,
-        _python("gateway", told, "shim_gateway", listens=(gateway,), after=after),
+        _python("gateway", told, "shim_gateway", listens=(settings.url,), after=after),
         _python("agent", told, "shim_agent", after=("gateway",)),
     ]
 

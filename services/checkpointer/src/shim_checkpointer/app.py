@@ -1,6 +1,5 @@
 """The composition root: the only place that picks adapters."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -29,7 +28,7 @@ from shim_checkpointer.usecases.signalling import Signalling
 from shim_checkpointer.usecases.upkeep import Upkeeping
 from shim_checkpointer.usecases.viewing import Viewing
 from shim_checkpointer.vault import FileVault
-from shim_common.contracts.base import JsonObject
+from shim_common import background
 from shim_common.contracts.sessions import Parameter, ParameterList
 from shim_common.db.database import Database
 from shim_common.db.outbox import Relay
@@ -38,7 +37,7 @@ from shim_common.kernel import secrets
 from shim_common.kernel.clock import Clock, SystemClock
 from shim_common.kernel.ids import Ids, TimeOrderedIds
 from shim_common.parameters import Declared
-from shim_common.redaction import redact_json
+from shim_common.redaction import redact_object
 from shim_common.web.app import create_service_app
 from shim_common.web.tokens import TokenMaker
 
@@ -59,7 +58,7 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
         clock=clock,
         ids=ids or TimeOrderedIds(clock),
         parameters=parameters,
-        redact=_redact,
+        redact=redact_object,
         cipher=FileVault(settings.keys_dir / "files"),
         ring=relay.ring,
         risky=triggers.RiskyCalls((*triggers.RISKY_COMMANDS, *settings.risky_commands)),
@@ -78,7 +77,7 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
                 ("jobs", partial(jobs.run_jobs, settings.redis_url, services.upkeeping)),
                 ("silence", partial(jobs.watch_for_silence, services.upkeeping)),
             ):
-                stack.push_async_callback(_cancel, asyncio.create_task(jobs.keep(name, work)))
+                await stack.enter_async_context(background.running(name, work))
             yield
 
     app = create_service_app(
@@ -113,13 +112,6 @@ def make_services(context: base.Context, upkeep: Upkeep, parameters: Declared) -
     )
 
 
-def _redact(document: JsonObject) -> JsonObject:
-    clean, _ = redact_json(document)
-    if not isinstance(clean, dict):
-        raise TypeError("redaction keeps the shape of a document")
-    return clean
-
-
 def _listed(parameters: Declared) -> ParameterList:
     return ParameterList(
         items=[
@@ -135,8 +127,3 @@ def _listed(parameters: Declared) -> ParameterList:
             for tunable in parameters.tunables.values()
         ]
     )
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

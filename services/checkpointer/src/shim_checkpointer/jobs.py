@@ -1,7 +1,7 @@
 """Deferred work: arq runs it, Postgres knows what is due, so a lost Redis loses nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -12,7 +12,6 @@ from redis.exceptions import RedisError
 
 from shim_checkpointer.usecases.upkeep import Upkeeping
 from shim_common.kernel.errors import ShimError
-from shim_common.kernel.retry import Backoff
 
 log = structlog.get_logger(__name__)
 QUEUE = "shim:checkpointer:jobs"
@@ -88,17 +87,3 @@ async def watch_for_silence(
                 log.error("silence.not_stopped", why=hindrance)
             told = hindrances
         await pause(LOOK_FOR_SILENCE)
-
-
-async def keep(name: str, work: Callable[[], Awaitable[None]], backoff: Backoff | None = None) -> None:
-    """Do work in the background until cancelled, again whenever it ends or fails."""
-    this_task = asyncio.current_task()
-    waits = (backoff or Backoff(base=0.5)).waits()
-    while True:
-        try:
-            await work()
-        except Exception as error:  # the edge of the background: an error nobody foresaw must not end it unheard
-            log.error("background.failed", what=name, error=type(error).__name__, exc_info=error)
-        if this_task is not None and this_task.cancelling():  # the error came up while it was being cancelled
-            return
-        await asyncio.sleep(next(waits))

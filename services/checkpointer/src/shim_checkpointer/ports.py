@@ -13,6 +13,7 @@ from shim_checkpointer.domain.signals import Raised
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event
 from shim_common.contracts.sessions import Checkpoint, SessionSource, Signal, Snapshot, SourceSpan, Trigger
+from shim_common.kernel.idempotency import Requests
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,6 @@ class Manifest:
     snapshot: Snapshot
     base: UUID | None
     document: JsonObject
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response kept for a request that may come again."""
-
-    request: bytes
-    status: int
-    body: bytes
 
 
 class Sessions(Protocol):
@@ -194,18 +186,6 @@ class Files(Protocol):
 
     async def snapshots(self, session: Kept, limit: int) -> list[Snapshot]:
         """Return snapshots, newest first."""
-        ...
-
-
-class Requests(Protocol):
-    """Answers to requests with an Idempotency-Key."""
-
-    async def find(self, caller: str, route: str, key: str) -> Answer | None:
-        """Return the answer given before."""
-        ...
-
-    async def keep(self, caller: str, route: str, key: str, answer: Answer, at: datetime) -> None:
-        """Keep an answer."""
         ...
 
 

@@ -52,7 +52,10 @@ async def shared(shared_settings: Settings) -> AsyncIterator[Shared]:
     settings, clock = shared_settings, ManualClock(START)
     app = create_app(settings, clock=clock)
     transport = httpx.ASGITransport(app)
-    async with LifespanManager(app), httpx.AsyncClient(transport=transport, base_url="http://checkpointer") as client:
+    async with (
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+        httpx.AsyncClient(transport=transport, base_url="http://checkpointer") as client,
+    ):
         tokens = TokenMaker(secrets.read(settings.keys_dir / INTERNAL_SECRET), clock)
         yield Shared(app, clock, client, tokens)
 

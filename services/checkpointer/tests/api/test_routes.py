@@ -40,7 +40,7 @@ SCOPES = {
     ("GET", "/v1/sessions/{sid}/snapshots"): Scope.READ,
     ("GET", "/v1/snapshots/{snapshot_id}"): Scope.READ,
     ("GET", "/v1/recovery"): Scope.READ,
-    ("POST", "/v1/hooks/claude-code/{event}"): Scope.INGEST,
+    ("POST", "/v1/hooks/{client}/{event}"): Scope.INGEST,
     ("GET", "/v1/parameters"): Scope.READ,
     ("GET", "/v1/events"): Scope.READ,
     ("GET", "/metrics"): Scope.READ,
@@ -62,6 +62,7 @@ def path_of(template: str) -> str:
         "checkpoint_id": f"ckp_{HEX}",
         "snapshot_id": f"snp_{HEX}",
         "sha256": SHA,
+        "client": "claude-code",
         "event": "Stop",
     }
     return template.format(**values)

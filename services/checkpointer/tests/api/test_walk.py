@@ -39,7 +39,7 @@ class Stack:
 
     async def start(self) -> None:
         app = create_app(self._settings, clock=self._clock)
-        await self._stack.enter_async_context(LifespanManager(app))
+        await self._stack.enter_async_context(LifespanManager(app, startup_timeout=60, shutdown_timeout=60))
         tokens = TokenMaker(secrets.read(self._settings.keys_dir / INTERNAL_SECRET), self._clock)
 
         async def trusted(request: httpx.Request) -> None:

@@ -1,6 +1,5 @@
 """The composition root: the only place that picks adapters."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -12,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
+from shim_common import background
 from shim_common.db import outbox
 from shim_common.db.database import Database
 from shim_common.db.schema import bring_up
@@ -36,6 +36,7 @@ from shim_gateway.usecases.keys import BUILT_IN, Keys
 
 INTERNAL_SECRET = "internal.secret"  # noqa: S105 - the name of a file
 PEPPER = "pepper.secret"
+SUPERVISOR_PATHS = ("/v1/watches", "/v1/incidents", "/v1/policies")
 OWN_PATHS = ("/v1/keys", "/v1/audit", "/v1/version", "/v1/events/stream")
 
 
@@ -51,9 +52,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     database = Database(settings.database_url, SCHEMA)
     redis = Redis.from_url(settings.redis_url)
     checkpointer = Service("checkpointer", settings.checkpointer_url)
+    supervisor = Service("supervisor", settings.supervisor_url)
     mcp = Service("mcp", settings.mcp_url)
+    services = (checkpointer, supervisor, mcp)
     registry = CollectorRegistry()
-    metrics = Metrics(registry, (checkpointer.name, mcp.name))
+    metrics = Metrics(registry, [service.name for service in services])
     tokens = Tokens(TokenMaker(secrets.read_or_make(settings.keys_dir / INTERNAL_SECRET), clock), clock)
     pepper = secrets.read_or_make(settings.keys_dir / PEPPER)
     built_in = {name: _read_or_make_key(settings.keys_dir, name) for name in BUILT_IN}
@@ -69,15 +72,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
             stack.push_async_callback(redis.aclose)
-            for service in (checkpointer, mcp):
+            for service in services:
                 await service.open()
                 stack.push_async_callback(service.close)
             for name, secret in built_in.items():
                 await all_keys.admit(name, secret)
             async with database.connection() as connection:
                 place = await outbox.newest(connection)
-            following = asyncio.create_task(hub.run(redis, place))
-            stack.push_async_callback(_cancel, following)
+            await stack.enter_async_context(background.running("events", lambda: hub.run(redis, place)))
             yield
 
     own = FastAPI(
@@ -94,9 +96,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     instrument(own, registry)
     own.include_router(keys.router(all_keys))
     own.include_router(events.router(hub, events.History(checkpointer, tokens)))
-    own.include_router(about.router(about.Stack((checkpointer, mcp), (checkpointer,), database, registry, tokens, own)))
+    own.include_router(about.router(about.Stack(services, (checkpointer, supervisor), database, registry, tokens, own)))
     return Door(
-        Passing(own, OWN_PATHS, mcp, checkpointer, tokens, metrics),
+        Passing(own, OWN_PATHS, mcp, checkpointer, dict.fromkeys(SUPERVISOR_PATHS, supervisor), tokens, metrics),
         authenticate=all_keys.authenticate,
         origins=Origins(settings.port, settings.hosts),
         clock=clock,
@@ -117,8 +119,3 @@ def _read_or_make_key(folder: Path, name: str) -> str:
 
 def _write_key(folder: Path, name: str, secret: str) -> None:
     secrets.write_private(folder / f"{name}.key", secret.encode())
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -1,5 +1,7 @@
 """Every custom metric of the gateway, declared once."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REFUSALS = ("host", "origin", "headers", "body", "media_type", "encoding", "key", "too_many_failures")
@@ -8,7 +10,7 @@ REFUSALS = ("host", "origin", "headers", "body", "media_type", "encoding", "key"
 class Metrics:
     """The figures; all label sets exist at 0 from the start."""
 
-    def __init__(self, registry: CollectorRegistry, services: tuple[str, ...]) -> None:
+    def __init__(self, registry: CollectorRegistry, services: Iterable[str]) -> None:
         self.refused = Counter("shim_requests_refused", "Requests turned away at the door.", ["why"], registry=registry)
         self.passed_on = Counter(
             "shim_requests_passed_on", "Requests passed on.", ["service", "status"], registry=registry

@@ -18,6 +18,7 @@ class Settings(CommonSettings):
     bind: str = f"127.0.0.1:{DEFAULT_PORT}"
     checkpointer_url: str = "http://127.0.0.1:7447"
     mcp_url: str = "http://127.0.0.1:7448"
+    supervisor_url: str = "http://127.0.0.1:7449"
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_network: bool = Field(

@@ -17,6 +17,8 @@ from shim_checkpointer.settings import Settings as CheckpointerSettings
 from shim_common.kernel.clock import ManualClock
 from shim_common.testing.servers import PostgresServer, ValkeyServer
 from shim_gateway.settings import Settings
+from shim_supervisor.app import create_app as create_supervisor
+from shim_supervisor.settings import Settings as SupervisorSettings
 
 from .echo import Echo
 from .harness import Gateway, serving, serving_gateway
@@ -59,6 +61,7 @@ def fresh_settings(postgres: PostgresServer, valkey: ValkeyServer, template: str
             database_url=url,
             redis_url=valkey.fresh_database(),
             checkpointer_url=f"unix://{folder}/checkpointer.sock",
+            supervisor_url=f"unix://{folder}/supervisor.sock",
             mcp_url=f"unix://{folder}/mcp.sock",
             body_limit=BODY_LIMIT,
         )
@@ -67,10 +70,11 @@ def fresh_settings(postgres: PostgresServer, valkey: ValkeyServer, template: str
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(settings: Settings, clock: ManualClock, shared_echo: Echo) -> AsyncIterator[Gateway]:
-    """A gateway with a checkpointer behind it and an echo in the place of MCP."""
-    theirs = CheckpointerSettings(home=settings.home, database_url=settings.database_url, redis_url=settings.redis_url)
+    """A gateway with the services behind it and an echo in the place of MCP."""
+    stores = {"home": settings.home, "database_url": settings.database_url, "redis_url": settings.redis_url}
     async with (
-        serving(create_checkpointer(theirs, clock=clock), settings.checkpointer_url),
+        serving(create_checkpointer(CheckpointerSettings(**stores), clock=clock), settings.checkpointer_url),
+        serving(create_supervisor(SupervisorSettings(**stores), clock=clock), settings.supervisor_url),
         serving(shared_echo, settings.mcp_url),
         serving_gateway(settings, clock) as gateway,
     ):

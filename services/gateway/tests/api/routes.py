@@ -12,7 +12,11 @@ EXAMPLES = {
     "snapshot_id": "snp_0192f0c1e2d37a1b8c4d5e6f7a8b9c0d",
     "key_id": "key_0192f0c1e2d37a1b8c4d5e6f7a8b9c0d",
     "sha256": "9f86d081884c7d65" * 4,
+    "client": "claude-code",
     "event": "Stop",
+    "watch_id": "wch_0192f0c1e2d37a1b8c4d5e6f7a8b9c0d",
+    "incident_id": "inc_0192f0c1e2d37a1b8c4d5e6f7a8b9c0d",
+    "name": "night",
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -43,6 +47,7 @@ class Route:
 UNDOCUMENTED = (
     Route("get", "/metrics"),
     Route("get", "/metrics/checkpointer"),
+    Route("get", "/metrics/supervisor"),
     Route("get", "/openapi.json"),
     Route("post", "/mcp/"),
 )

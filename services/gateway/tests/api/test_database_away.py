@@ -41,6 +41,7 @@ async def outage(own_settings: Settings, clock: ManualClock, sockets: Path) -> A
     settings = own_settings.model_copy(update={"database_url": through_wire})
     async with (
         serving(Echo(), settings.checkpointer_url),
+        serving(Echo(), settings.supervisor_url),
         serving(Echo(), settings.mcp_url),
         serving_gateway(settings, clock) as gateway,
     ):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx
 import jwt
@@ -309,7 +310,10 @@ async def test_readiness_follows_the_services_and_health_does_not(lonely: Gatewa
         for _ in range(2):
             away = await stranger.get("/readyz")
             assert (away.status_code, away.json()) == (503, {"status": "unavailable"})
-            async with serving(Echo(), lonely.settings.mcp_url), serving(Echo(), lonely.settings.checkpointer_url):
+            behind = (lonely.settings.mcp_url, lonely.settings.checkpointer_url, lonely.settings.supervisor_url)
+            async with AsyncExitStack() as stack:
+                for address in behind:
+                    await stack.enter_async_context(serving(Echo(), address))
                 ready = await stranger.get("/readyz")
                 assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
         assert (await stranger.get("/healthz")).status_code == 200
@@ -317,7 +321,7 @@ async def test_readiness_follows_the_services_and_health_does_not(lonely: Gatewa
 
 async def test_what_a_service_had_to_tell_is_not_made_up(lonely: Gateway) -> None:
     async with lonely.client(lonely.key("admin")) as admin:
-        for path in ("/openapi.json", "/metrics/checkpointer"):
+        for path in ("/openapi.json", "/metrics/checkpointer", "/metrics/supervisor"):
             away = await admin.get(path)
             assert (away.status_code, away.json()["code"]) == (503, "unavailable")
         assert (await admin.get("/metrics/nobody")).status_code == 404

@@ -55,7 +55,21 @@ SCOPES: dict[str, Scope | None] = {
     "POST /v1/sessions/{sid}/snapshots": INGEST,
     "GET /v1/sessions/{sid}/snapshots": READ,
     "GET /v1/snapshots/{snapshot_id}": READ,
-    "POST /v1/hooks/claude-code/{event}": INGEST,
+    "POST /v1/hooks/{client}/{event}": INGEST,
+    "GET /metrics/supervisor": READ,
+    "PUT /v1/watches": INGEST,
+    "GET /v1/watches": READ,
+    "GET /v1/watches/{watch_id}": READ,
+    "POST /v1/watches/{watch_id}/beat": INGEST,
+    "POST /v1/watches/{watch_id}/end": INGEST,
+    "GET /v1/incidents": READ,
+    "GET /v1/incidents/{incident_id}": READ,
+    "POST /v1/incidents/{incident_id}/attempts": INGEST,
+    "POST /v1/incidents/{incident_id}/restart": CONTROL,
+    "POST /v1/incidents/{incident_id}/dismiss": CONTROL,
+    "GET /v1/policies": READ,
+    "PUT /v1/policies/{name}": CONTROL,
+    "DELETE /v1/policies/{name}": CONTROL,
 }
 ENDLESS = "GET /v1/events/stream"
 UPSTREAM = re.compile(r"url|uri|upstream|endpoint|webhook|callback|host|address|forward|proxy", re.IGNORECASE)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -13,13 +13,28 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("in UTC this lies outside the years 1 to 9999") from error
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+def _no_number(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("give an instant as text, such as 2026-11-20T12:00:00Z")
+    return value
+
+
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("give a number, not true or false")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 """An instant, in UTC whatever zone it came in; naive times are refused."""
 
-Bytes = Annotated[int, Field(ge=0, le=2**40)]
+Flag = StrictBool
+"""True or false, and nothing that could stand for them."""
+
+Bytes = Annotated[int, BeforeValidator(_no_flag), Field(ge=0, le=2**40)]
 """A size or a place in a file: at most a tebibyte, so that sums fit the columns they are kept in."""
 
-Pid = Annotated[int, Field(gt=0, lt=2**31)]
+Pid = Annotated[int, BeforeValidator(_no_flag), Field(gt=0, lt=2**31)]
 """The number of a process."""
 
 JsonObject = dict[str, Any]

@@ -10,6 +10,15 @@ secret from a placeholder, an identifier or a counter.
 from .marker import Finding
 from .stream import StreamRedactor
 from .text import Redacted, redact_text
-from .tree import JsonValue, RedactedJson, redact_json
+from .tree import JsonValue, RedactedJson, redact_json, redact_object
 
-__all__ = ["Finding", "JsonValue", "Redacted", "RedactedJson", "StreamRedactor", "redact_json", "redact_text"]
+__all__ = [
+    "Finding",
+    "JsonValue",
+    "Redacted",
+    "RedactedJson",
+    "StreamRedactor",
+    "redact_json",
+    "redact_object",
+    "redact_text",
+]

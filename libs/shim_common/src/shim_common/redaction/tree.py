@@ -1,7 +1,7 @@
 """Redaction of JSON values."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from .assignments import is_secret_value
 from .marker import Finding, finding_of
@@ -42,6 +42,11 @@ def redact_json(value: JsonValue) -> RedactedJson:
         slot.container[slot.index] = redacted.text
         findings += redacted.findings
     return RedactedJson(root[0], tuple(findings))
+
+
+def redact_object(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object without its secrets."""
+    return cast("dict[str, Any]", redact_json(document).value)  # its shape stays
 
 
 def _copied_strings(root: list[JsonValue]) -> Iterator[_StringSlot]:

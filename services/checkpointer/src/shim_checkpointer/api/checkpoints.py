@@ -4,14 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from shim_checkpointer.api.common import READING, WRITING, Sid, answered, once_of
-from shim_checkpointer.usecases.context import Once
+from shim_checkpointer.api.common import READING, WRITING, Sid
 from shim_checkpointer.usecases.recovering import Recovering
 from shim_checkpointer.usecases.viewing import Viewing
 from shim_common.contracts.access import Scope
 from shim_common.contracts.sessions import Checkpoint, CheckpointPage, CheckpointState, NewCheckpoint, Recovery
+from shim_common.kernel.idempotency import Once
 from shim_common.web import pages
 from shim_common.web.app import service_router
+from shim_common.web.idempotency import answered, once_of
 from shim_common.web.tokens import CurrentCaller, require
 
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from shim_checkpointer.api.common import READING, WRITING, Sha, Sid, answered, once_of
-from shim_checkpointer.usecases.context import Once
+from shim_checkpointer.api.common import READING, WRITING, Sha, Sid
 from shim_checkpointer.usecases.filing import Filing
 from shim_common.contracts.access import Scope
 from shim_common.contracts.sessions import BlobsMissing, MissingBlobs, NewSnapshot, Snapshot, SnapshotFiles
+from shim_common.kernel.idempotency import Once
 from shim_common.web import pages
 from shim_common.web.app import service_router
+from shim_common.web.idempotency import answered, once_of
 from shim_common.web.tokens import require
 
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}

@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from shim_checkpointer.api.common import READING, WRITING, Sid, answered, once_of
+from shim_checkpointer.api.common import READING, WRITING, Sid
 from shim_checkpointer.metrics import Metrics
 from shim_checkpointer.ports import SessionFilter
 from shim_checkpointer.usecases.appending import Appending
-from shim_checkpointer.usecases.context import Once
 from shim_checkpointer.usecases.sessions import SessionLife, normal_project
 from shim_checkpointer.usecases.viewing import Viewing
 from shim_common.contracts.access import Scope
@@ -26,8 +25,10 @@ from shim_common.contracts.sessions import (
     SessionSource,
     SessionState,
 )
+from shim_common.kernel.idempotency import Once
 from shim_common.web import pages
 from shim_common.web.app import service_router
+from shim_common.web.idempotency import answered, once_of
 from shim_common.web.tokens import CurrentCaller, require
 
 _Text = Query(max_length=4096, pattern=r"^[^\x00]*$")

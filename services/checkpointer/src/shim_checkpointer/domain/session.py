@@ -7,17 +7,17 @@ from shim_checkpointer.domain.digest import Digest
 from shim_checkpointer.domain.log import GENESIS
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.sessions import ProcessRef, Session, SessionState, ToolProcess
+from shim_common.processes import is_same_process
 
 CREATED_UNKNOWN = 0.0
 """Creation time of a process of which a hook told no more than the pid."""
-_SAME_CREATION = 1.0
-"""Seconds by which creation times of one process may differ: the boot time they count from is known to the second."""
 
 
-def is_same_process(one: ProcessRef, other: ProcessRef) -> bool:
+def may_be_same_process(one: ProcessRef, other: ProcessRef) -> bool:
     """Whether two references may mean one process."""
-    unknown = CREATED_UNKNOWN in (one.created, other.created)
-    return one.pid == other.pid and (unknown or abs(one.created - other.created) <= _SAME_CREATION)
+    if CREATED_UNKNOWN in (one.created, other.created):
+        return one.pid == other.pid
+    return is_same_process(one, other)
 
 
 @dataclass

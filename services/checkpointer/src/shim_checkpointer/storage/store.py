@@ -10,13 +10,13 @@ from shim_checkpointer.storage.checkpoints import PostgresCheckpoints
 from shim_checkpointer.storage.files import PostgresFiles
 from shim_checkpointer.storage.hooks import PostgresHooks
 from shim_checkpointer.storage.log import PostgresLog
-from shim_checkpointer.storage.requests import PostgresRequests
 from shim_checkpointer.storage.sessions import PostgresSessions
 from shim_checkpointer.storage.signals import PostgresSignals
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event
 from shim_common.db import audit, outbox
 from shim_common.db.database import Connection, Database
+from shim_common.db.requests import PostgresRequests
 
 
 class PostgresUnit:

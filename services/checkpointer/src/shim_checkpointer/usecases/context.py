@@ -1,18 +1,14 @@
 """What every use case works with."""
 
-import hashlib
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from pydantic import BaseModel
 
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.domain.triggers import RiskyCalls
-from shim_checkpointer.ports import Answer, Cipher, Redact, Ring, Store, Unit
+from shim_checkpointer.ports import Cipher, Redact, Ring, Store, Unit
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event
 from shim_common.kernel.clock import Clock
-from shim_common.kernel.errors import NotFound, Unprocessable
+from shim_common.kernel.errors import NotFound
 from shim_common.kernel.ids import Ids
 from shim_common.parameters import ParameterSource, Tunable
 
@@ -71,45 +67,6 @@ async def session_of(unit: Unit, sid: str, *, lock: bool = False) -> Kept:
     if session is None:
         raise NotFound(f"there is no session {sid!r}; `shim sessions` lists them", code="session_not_found")
     return session
-
-
-@dataclass(frozen=True)
-class Once:
-    """A request with an Idempotency-Key: the same key gets the same answer, and the effect once."""
-
-    caller: str
-    route: str
-    key: str
-    request: bytes
-
-    @property
-    def fingerprint(self) -> bytes:
-        """What tells this request from another one with the same key."""
-        return hashlib.sha256(self.request).digest()
-
-
-async def once(
-    unit: Unit, context: Context, request: Once | None, make: Callable[[], Awaitable[tuple[int, BaseModel]]]
-) -> tuple[int, bytes]:
-    """Do it, or return what was answered when it was done; effect and answer are one transaction.
-
-    Raises:
-        Unprocessable: the key was used for another request.
-    """
-    if request is None:
-        status, model = await make()
-        return status, model.model_dump_json().encode()
-    earlier = await unit.requests.find(request.caller, request.route, request.key)
-    if earlier is not None:
-        if earlier.request != request.fingerprint:
-            raise Unprocessable(
-                "this Idempotency-Key was used for another request; take a new one", code="idempotency_key_reused"
-            )
-        return earlier.status, earlier.body
-    status, model = await make()
-    answer = Answer(request.fingerprint, status, model.model_dump_json().encode())
-    await unit.requests.keep(request.caller, request.route, request.key, answer, context.clock.now())
-    return answer.status, answer.body
 
 
 def text_of(document: JsonObject, name: str) -> str | None:

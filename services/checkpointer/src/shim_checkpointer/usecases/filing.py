@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from shim_checkpointer.ports import Manifest, Unit
 from shim_checkpointer.usecases.checkpointing import uuid_of
-from shim_checkpointer.usecases.context import Context, Once, once, session_of
+from shim_checkpointer.usecases.context import Context, session_of
 from shim_checkpointer.usecases.hooking import Snapshots
 from shim_common.contracts.sessions import FileRef, NewSnapshot, Snapshot, SnapshotFiles
 from shim_common.kernel.errors import NotFound, Unprocessable
+from shim_common.kernel.idempotency import Once, once
 
 _LONGEST_CHAIN = 50
 """Changes that may stand on one another before a whole manifest has to be sent."""
@@ -73,7 +74,7 @@ class Filing:
             async def make() -> tuple[int, BaseModel]:
                 return 201, await self._store(unit, sid, command)
 
-            answer = await once(unit, self._context, request, make)
+            answer = await once(unit.requests, request, make, self._context.clock.now())
         self._snapshots.arrived(await self._session_id(sid))
         return answer
 

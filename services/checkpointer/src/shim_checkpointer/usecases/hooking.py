@@ -1,10 +1,12 @@
-"""What Claude Code's hooks tell, and what is told to them."""
+"""What the hooks of Claude Code and of Codex, which are alike, tell, and what is told to them."""
 
 import asyncio
+import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from shim_checkpointer.domain.bundle import Standing
+from shim_checkpointer.domain.clients import HookedClient, resume_command
 from shim_checkpointer.domain.digest import call_id
 from shim_checkpointer.domain.pending import Observation, reply_subject
 from shim_checkpointer.domain.session import CREATED_UNKNOWN, Kept
@@ -19,7 +21,6 @@ from shim_common.contracts.envelope import Event
 from shim_common.contracts.sessions import HookAnswer, NewSession, ProcessRef, SessionState, Trigger
 from shim_common.kernel.errors import BadInput
 
-CLIENT = "claude-code"
 _KEPT = {
     "UserPromptSubmit": ("prompt",),
     "PreToolUse": ("tool_name", "tool_input"),
@@ -84,7 +85,9 @@ class Hooking:
         self._life = life
         self._snapshots = snapshots
 
-    async def take(self, event: str, payload: JsonObject, pid: int | None, actor: str) -> HookAnswer | None:
+    async def take(
+        self, client: HookedClient, event: str, payload: JsonObject, pid: int | None, actor: str
+    ) -> HookAnswer | None:
         """Store what the hook saw; return what it should print, if anything.
 
         Raises:
@@ -92,7 +95,7 @@ class Hooking:
         """
         answer, hold = None, False
         async with self._context.store.begin() as unit:
-            session, is_new = await self._session(unit, payload, pid, actor)
+            session, is_new = await self._session(unit, client, payload, pid, actor)
             now = session.hooked_at = self._context.clock.now()
             await unit.hooks.add(session, self._observation(event, payload, now))
             events: list[Event] = []
@@ -113,15 +116,17 @@ class Hooking:
             await self._snapshots.wait(session.id, self._context.parameters.value("hold_risky_call_s"))
         return answer
 
-    async def _session(self, unit: Unit, payload: JsonObject, pid: int | None, actor: str) -> tuple[Kept, bool]:
+    async def _session(
+        self, unit: Unit, client: HookedClient, payload: JsonObject, pid: int | None, actor: str
+    ) -> tuple[Kept, bool]:
         client_session_id, cwd = text_of(payload, "session_id"), text_of(payload, "cwd")
         if client_session_id is None or cwd is None:
             raise BadInput("a hook payload names its session_id and cwd; this one does not", code="not_a_hook_payload")
         before = None
         if pid is not None and payload.get("source") in ("clear", "fork"):
-            before = await unit.sessions.of_process(CLIENT, pid, client_session_id)
+            before = await unit.sessions.of_process(client, pid, client_session_id)
         command = NewSession(
-            client=CLIENT,
+            client=client,
             client_session_id=client_session_id[:200],
             project=cwd[:4096],
             model=(text_of(payload, "model") or "")[:128] or None,
@@ -203,7 +208,8 @@ class Hooking:
             f"{newest.last_seen_at:%Y-%m-%d %H:%M} UTC (task: {task})."
         )
         more = "The tool shim_check_recovery gives its state."
-        person = f"{line} Continue it with: claude --resume {newest.client_session_id}"
+        command = resume_command(newest.client, newest.client_session_id)
+        person = f"{line} Continue it with: {shlex.join(command)}" if command else line
         return _speak(f"{line} {more}", person)
 
 

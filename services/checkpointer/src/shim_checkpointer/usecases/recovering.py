@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from shim_checkpointer.domain.clients import resume_command
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import SessionFilter, Unit
 from shim_checkpointer.usecases.bundling import build_bundle
@@ -52,7 +53,7 @@ class Recovering:
             why=self._why(session),
             bundle=bundle,
             pending=pending,
-            resume=["claude", "--resume", session.client_session_id] if session.client == "claude-code" else None,
+            resume=resume_command(session.client, session.client_session_id),
             others=others,
         )
 

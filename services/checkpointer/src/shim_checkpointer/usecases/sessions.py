@@ -5,11 +5,11 @@ import math
 from pydantic import BaseModel
 
 from shim_checkpointer.domain.interruption import state_after_end
-from shim_checkpointer.domain.session import Kept, is_same_process
+from shim_checkpointer.domain.session import Kept, may_be_same_process
 from shim_checkpointer.ports import SessionFilter, Unit
 from shim_checkpointer.usecases.bundling import refresh_bundle
 from shim_checkpointer.usecases.checkpointing import make_checkpoint
-from shim_checkpointer.usecases.context import Context, Once, once, session_of
+from shim_checkpointer.usecases.context import Context, session_of
 from shim_checkpointer.usecases.signalling import Signalling
 from shim_common.contracts.envelope import Event
 from shim_common.contracts.sessions import (
@@ -25,6 +25,7 @@ from shim_common.contracts.sessions import (
     Trigger,
 )
 from shim_common.kernel.errors import Conflict, Unprocessable
+from shim_common.kernel.idempotency import Once, once
 
 PROCESS_EXIT = "process_exit"
 HEARTBEAT_LAPSED = "heartbeat_lapsed"
@@ -47,7 +48,7 @@ class SessionLife:
                 session, is_new = await self.find_or_create(unit, command, actor)
                 return (201 if is_new else 200), session.public()
 
-            answer = await once(unit, self._context, request, make)
+            answer = await once(unit.requests, request, make, self._context.clock.now())
         self._context.ring()
         return answer
 
@@ -150,7 +151,7 @@ class SessionLife:
             raise Unprocessable(f"{exit_.exit_code} is no exit code", code="no_exit_code")
         async with self._context.store.begin() as unit:
             session = await session_of(unit, sid, lock=True)
-            if session.process is None or is_same_process(session.process, exit_.process):
+            if session.process is None or may_be_same_process(session.process, exit_.process):
                 await self._on_exit(unit, session, exit_, actor)
         self._context.ring()
         return session.public()
@@ -227,7 +228,7 @@ def _is_back(session: Kept, process: ProcessRef) -> bool:
     """Whether a beat shows that a session that was over goes on: it was only silent, or has another process now."""
     if session.state is SessionState.ACTIVE:
         return False
-    is_another = session.process is not None and not is_same_process(session.process, process)
+    is_another = session.process is not None and not may_be_same_process(session.process, process)
     return is_another or session.end_reason == HEARTBEAT_LAPSED
 
 

@@ -12,7 +12,7 @@ from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import Unit
 from shim_checkpointer.usecases.bundling import build_bundle
 from shim_checkpointer.usecases.checkpointing import make_checkpoint, uuid_of
-from shim_checkpointer.usecases.context import Context, Once, once, session_of
+from shim_checkpointer.usecases.context import Context, session_of
 from shim_common.contracts.sessions import (
     Checkpoint,
     CheckpointState,
@@ -22,6 +22,7 @@ from shim_common.contracts.sessions import (
     TaskState,
 )
 from shim_common.kernel.errors import Conflict, NotFound
+from shim_common.kernel.idempotency import Once, once
 
 
 class Viewing:
@@ -75,7 +76,7 @@ class Viewing:
                 await unit.publish([event])
                 return 201, checkpoint
 
-            answer = await once(unit, self._context, request, make)
+            answer = await once(unit.requests, request, make, self._context.clock.now())
         self._context.ring()
         return answer
 

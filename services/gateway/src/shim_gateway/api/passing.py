@@ -1,7 +1,7 @@
 """Passing requests on to services: one hop, streamed both ways, ended when the caller hangs up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Self, TypeVar
@@ -30,15 +30,26 @@ Result = TypeVar("Result")
 
 
 class Passing:
-    """Passes what is under a prefix on to a service; the rest goes to the gateway's own application."""
+    """Passes what is under a prefix on to a service; the rest goes to the gateway's own application.
+
+    `owners` names the service of each path; what nobody owns under `/v1/` is the `service`'s.
+    """
 
     def __init__(
-        self, own: ASGIApp, own_paths: Iterable[str], mcp: Service, service: Service, tokens: "Tokens", metrics: Metrics
+        self,
+        own: ASGIApp,
+        own_paths: Iterable[str],
+        mcp: Service,
+        service: Service,
+        owners: Mapping[str, Service],
+        tokens: "Tokens",
+        metrics: Metrics,
     ) -> None:
         self._own = own
         self._own_paths = tuple(own_paths)
         self._mcp = mcp
         self._service = service
+        self._owners = owners
         self._tokens = tokens
         self._metrics = metrics
 
@@ -50,10 +61,13 @@ class Passing:
         elif path.startswith("/mcp/"):
             await self._pass_on(self._mcp, scope, receive, send, keeps_key=True)
         else:
-            await self._pass_on(self._service, scope, receive, send, keeps_key=False)
+            await self._pass_on(self._owner(path), scope, receive, send, keeps_key=False)
 
     def _is_own(self, path: str) -> bool:
-        return any(path == own or path.startswith(f"{own}/") for own in self._own_paths)
+        return any(_is_under(path, own) for own in self._own_paths)
+
+    def _owner(self, path: str) -> Service:
+        return next((service for owned, service in self._owners.items() if _is_under(path, owned)), self._service)
 
     async def _pass_on(self, service: Service, scope: Scope, receive: Receive, send: Send, *, keeps_key: bool) -> None:
         headers = self._headers(scope, keeps_key=keeps_key)
@@ -89,6 +103,10 @@ class Passing:
             if name not in _KEPT_BACK or (keeps_key and name in _JUDGED_THERE)
         ]
         return [*passed, (HEADER, self._tokens.of(scope[CALLER]))]
+
+
+def _is_under(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
 
 
 class Tokens:

@@ -1,6 +1,6 @@
 """Sessions, their logs, checkpoints, files and signals."""
 
-from shim_common.db import audit
+from shim_common.db import audit, requests
 from shim_common.db.migrations import run_script
 
 revision = "0001"
@@ -66,17 +66,12 @@ ALTER TABLE snapshot ALTER manifest SET STORAGE EXTERNAL;
 CREATE INDEX snapshot_session ON snapshot (session_no, taken_at);
 
 CREATE TABLE risk_book (no smallint PRIMARY KEY, body bytea NOT NULL);
-
-CREATE TABLE idempotency (
-  caller varchar, route varchar, key varchar, request bytea NOT NULL, status smallint NOT NULL,
-  answer bytea NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (caller, route, key));
-CREATE INDEX idempotency_at ON idempotency (at);
 """
 
 
 def upgrade() -> None:
     """Make the tables."""
-    run_script(_STATEMENTS + audit.TABLE)
+    run_script(_STATEMENTS + requests.TABLE + audit.TABLE)
 
 
 def downgrade() -> None:

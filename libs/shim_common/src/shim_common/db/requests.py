@@ -1,9 +1,17 @@
-"""Answers to requests with an Idempotency-Key, kept for a day."""
+"""Answers to requests with an Idempotency-Key, kept for a day in the service's table `idempotency`."""
 
 from datetime import datetime
 
-from shim_checkpointer.ports import Answer
 from shim_common.db.database import Connection
+from shim_common.kernel.idempotency import Answer
+
+TABLE = """
+CREATE TABLE idempotency (
+  caller varchar, route varchar, key varchar, request bytea NOT NULL, status smallint NOT NULL,
+  answer bytea NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (caller, route, key));
+CREATE INDEX idempotency_at ON idempotency (at);
+"""
+"""The table, for migrations."""
 
 
 class PostgresRequests:

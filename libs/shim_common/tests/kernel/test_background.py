@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shim_checkpointer.jobs import keep
+from shim_common.background import keep
 from shim_common.kernel.retry import Backoff
 
 AT_ONCE = Backoff(base=0, cap=0)

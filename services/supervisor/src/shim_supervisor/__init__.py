@@ -1,0 +1,1 @@
+"""Keeps watches, restart policies and incidents: what ended, what was done about it, and by whom."""
