@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 UV_VERSION := 0.13.8
-MEMBERS := libs/shim_common libs/shim_transcripts libs/shim_risk libs/shim_supervision \
+MEMBERS := libs/shim_common libs/shim_transcripts libs/shim_risk libs/shim_supervision libs/shim_prices \
            services/gateway services/checkpointer services/supervisor \
            clients/shim_agent clients/shim_cli clients/shim_mcp deploy/stack
 
@@ -39,7 +39,7 @@ status: install ## Show what runs
 logs: install ## Show the newest lines of every log (ARGS="-f gateway")
 	@$(BIN)/shim logs $(ARGS)
 
-PACKAGES := shim_common shim_transcripts shim_risk shim_supervision shim_gateway shim_checkpointer shim_supervisor shim_agent shim_cli shim_mcp shim_stack
+PACKAGES := shim_common shim_transcripts shim_prices shim_risk shim_supervision shim_gateway shim_checkpointer shim_supervisor shim_agent shim_cli shim_mcp shim_stack
 
 lint: install ## Check style, types and import rules
 	@$(BIN)/ruff format --check .
@@ -59,6 +59,7 @@ test: lint ## Run everything that a change has to pass; the main job on real inp
 chaos: install ## Kill every part hundreds of times, and the real client; takes hours (ARGS="--rounds 40 --seed 7")
 	@$(BIN)/python -m pytest tests/chaos --timeout 0 --rounds 400 $(ARGS)
 	@$(BIN)/python -m pytest tests/client/test_kills.py --timeout 0 --kills 500
+	@$(BIN)/python -m pytest tests/client/test_run.py --timeout 0 --kills 100
 
 lock: ## Write requirements.lock anew from the pyproject files
 	@uv=$$(command -v uv || echo $(UV)); $$uv lock --quiet && $$uv export --quiet --all-packages --all-groups --no-emit-workspace \

@@ -78,7 +78,7 @@ async def test_nothing_is_looked_at_before_it_is_connected(
         await eventually(lambda: reached(home))
         await api.emit("session.started", api.open(session_id(), "/p"))
         await api.until(lambda: any(path.startswith("/v1/sessions/") for _, path in api.requests))
-        assert {path for _, path in api.requests} <= {"/v1/events/stream", "/v1/sessions/ses_1"}
+        assert {path for _, path in api.requests} <= {"/v1/events/stream", "/v1/sessions/ses_1", "/v1/policies"}
         connect(home, "claude-code", config_dir, LONG_AGO)
         await api.until(lambda: S in api.sessions and api.sessions[S].entries and api.sessions[S].beats)
         disconnect(home, "claude-code", config_dir)

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from shim_agent.connections import Connection
 from shim_agent.gateway import Gateway
 from shim_agent.processes.identity import reference
 from shim_agent.processes.watch import ClientWatch
-from shim_common.contracts.sessions import ProcessRef, SessionState
+from shim_common.contracts.sessions import ProcessExit, ProcessRef, Session, SessionState
 from shim_common.kernel.clock import SystemClock
 
 from .clients import StandIns
@@ -28,15 +28,21 @@ class Watching:
     clients: ClientWatch
     alive: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
 
 @asynccontextmanager
 async def watching(connection: Connection, gateway: Gateway, beat: float = 0.05) -> AsyncIterator[Watching]:
     alive: list[str] = []
     over: list[str] = []
+    ended: list[str] = []
 
     async def on_gone(session: str) -> None:
         over.append(session)
+
+    async def on_end(session: str, _gone: ProcessExit, told: Awaitable[Session | None]) -> None:
+        ended.append(session)
+        await told
 
     clients = ClientWatch(
         connection,
@@ -47,10 +53,11 @@ async def watching(connection: Connection, gateway: Gateway, beat: float = 0.05)
         beat_seconds=beat,
         on_alive=alive.append,
         on_gone=on_gone,
+        on_end=on_end,
     )
     task = asyncio.create_task(clients.run())
     try:
-        yield Watching(clients, alive, over)
+        yield Watching(clients, alive, over, ended)
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -129,6 +136,25 @@ async def test_an_exit_is_told_once_shim_is_back(
         client.kill()
         await eventually(lambda: watch.gone == [S])
     assert len(session.exits) == 1
+
+
+async def test_an_end_is_heard_of_while_shim_is_away(
+    api: FakeApi, gateway: Gateway, connection: Connection, config_dir: Path, stand_ins: StandIns
+) -> None:
+    client, session = stand_ins.start(), api.open(S, "/p")
+    client.write_record(config_dir, S)
+
+    async def away(request: web.Request) -> str | int | None:
+        return 503 if request.path.endswith("/exit") else None
+
+    async with watching(connection, gateway, beat=30) as watch:
+        await api.until(lambda: session.beats)
+        api.before = away
+        client.kill()
+        await eventually(lambda: watch.ended == [S])
+        assert watch.gone == []
+        api.before = None
+        await eventually(lambda: watch.gone == [S])
 
 
 async def test_a_client_that_died_unwatched_is_known_by_its_record(

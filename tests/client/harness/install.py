@@ -55,7 +55,7 @@ def install(wanted: str, cache: Path | None = None) -> Installation:
     version = newest(cache) if wanted == NEWEST else wanted
     folder = cache / f"{PREFIX}{version}"
     if not folder.exists():
-        _fetch(version, folder)
+        fetch(f"{PACKAGE}@{version}", folder)
     binaries = sorted(folder.glob(f"node_modules/{PACKAGE}-*/claude"))
     if not binaries:
         raise ClientUnavailable(f"{PACKAGE} {version} has no binary for this machine")
@@ -70,7 +70,7 @@ def newest(cache: Path) -> str:
     if pinned := os.environ.get("SHIM_TEST_CLAUDE_VERSION"):
         return pinned
     try:
-        return str(json.loads(_npm(["view", PACKAGE, "version", "--json"], LOOKUP_SECONDS)))
+        return str(json.loads(npm(["view", PACKAGE, "version", "--json"], LOOKUP_SECONDS)))
     except ClientUnavailable:
         known = [path.name.removeprefix(PREFIX) for path in cache.glob(f"{PREFIX}[0-9]*")]
         if not known:
@@ -78,14 +78,15 @@ def newest(cache: Path) -> str:
         return max(known, key=lambda version: [int(part) for part in re.findall(r"\d+", version)])
 
 
-def _fetch(version: str, folder: Path) -> None:
+def fetch(package: str, folder: Path) -> None:
+    """Install a package with its version into a folder, whole or not at all. Raises ClientUnavailable."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
         target = Path(scratch) / "client"
         target.mkdir()
         # Without --prefix npm walks up to the first folder with node_modules and changes that one.
         flags = ["--prefix", str(target), "--ignore-scripts", "--no-fund", "--no-audit"]
-        _npm(["install", *flags, f"{PACKAGE}@{version}"], INSTALL_SECONDS)
+        npm(["install", *flags, package], INSTALL_SECONDS)
         try:
             target.rename(folder)
         except OSError:
@@ -93,12 +94,13 @@ def _fetch(version: str, folder: Path) -> None:
                 raise
 
 
-def _npm(arguments: list[str], seconds: int) -> str:
-    npm = shutil.which("npm")
-    if npm is None:
+def npm(arguments: list[str], seconds: int) -> str:
+    """Run npm and return what it prints. Raises ClientUnavailable."""
+    program = shutil.which("npm")
+    if program is None:
         raise ClientUnavailable("npm is not installed")
     try:
-        done = subprocess.run([npm, *arguments], capture_output=True, text=True, timeout=seconds, check=True)
+        done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=seconds, check=True)
     except subprocess.TimeoutExpired:
         raise ClientUnavailable(f"npm {arguments[0]} did not finish within {seconds} s") from None
     except subprocess.CalledProcessError as failed:

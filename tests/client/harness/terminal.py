@@ -41,7 +41,7 @@ class Terminal:
         self._process: Process | None = None
 
     async def __aenter__(self) -> Self:
-        _agree_to_everything(self._client)
+        agree_to_everything(self._client)
         self._terminal, inner = os.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self._process = await create_subprocess_exec(
@@ -124,7 +124,7 @@ def _squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def _agree_to_everything(client: Client) -> None:
+def agree_to_everything(client: Client) -> None:
     """Answer the first start's questions in the private configuration: they would wait for a person."""
     file = client.home.config / ".claude.json"
     answers = {

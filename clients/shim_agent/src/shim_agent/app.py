@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import structlog
 
-from shim_agent.connections import CLAUDE_CODE, Connection, ConnectionsWatch
+from shim_agent.assistants import ASSISTANTS
+from shim_agent.connections import Connection, ConnectionsWatch
 from shim_agent.gateway import Gateway
-from shim_agent.processes.records import records_folder
 from shim_agent.processes.watch import ClientWatch
 from shim_agent.retry import until_done, wait_after
 from shim_agent.settings import AgentSettings
@@ -20,13 +20,19 @@ from shim_agent.snapshots.projects import Projects
 from shim_agent.snapshots.schedule import SnapshotScheduler
 from shim_agent.status import AgentStatus, ConnectionStatus, SessionStatus, StatusWriter
 from shim_agent.supervise import keep
+from shim_agent.supervision.deciding import Decider, boot_id
+from shim_agent.supervision.keeper import REQUEST_EVENT, Supervision
+from shim_agent.supervision.policies import Policies
+from shim_agent.supervision.returning import Returning
+from shim_agent.supervision.store import Store
 from shim_agent.transcripts.follow import TranscriptFollower
 from shim_agent.transcripts.touched import below
 from shim_agent.watch import FolderWatch
 from shim_common.contracts.envelope import Event
-from shim_common.contracts.sessions import Session, Trigger
+from shim_common.contracts.sessions import ProcessExit, Session, Trigger
 from shim_common.kernel.clock import Clock
 from shim_common.kernel.errors import BadInput, NotFound, ShimError, Unprocessable
+from shim_common.kernel.ids import TimeOrderedIds
 from shim_common.kernel.retry import Backoff
 from shim_transcripts import find_session_file
 
@@ -34,7 +40,7 @@ log = structlog.get_logger()
 
 SNAPSHOT_EVENTS = frozenset({"checkpoint.created", "session.interrupted"})
 PROCESS_EVENTS = frozenset({"session.started", "session.resumed"})
-EVENT_TYPES = sorted(SNAPSHOT_EVENTS | PROCESS_EVENTS)
+EVENT_TYPES = sorted(SNAPSHOT_EVENTS | PROCESS_EVENTS | {REQUEST_EVENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Agent:
         self._watched: dict[tuple[str, Path], Watched] = {}
         self._projects = Projects(self._gateway, clock, settings.snapshot_limits)
         self._scheduler = SnapshotScheduler(self._take_snapshot, settings.snapshot_interval_seconds, self._backoff)
+        self._supervision = self._make_supervision()
         self._status = StatusWriter(settings.home)
         self._started_at = clock.now()
         self._problem: str | None = "not asked yet"
@@ -79,11 +86,29 @@ class Agent:
             "connections": self._follow_connections,
             "events": self._listen,
             "snapshots": self._scheduler.run,
+            "supervision": self._supervision.run,
             "housekeeping": self._keep_house,
         }
         async with self._gateway, asyncio.TaskGroup() as tasks:
             for name, part in parts.items():
                 tasks.create_task(keep(name, part, self._backoff))
+
+    def _make_supervision(self) -> Supervision:
+        home, clock, boot = self._settings.home, self._clock, boot_id()
+        store, policies = Store(home), Policies(home)
+        return Supervision(
+            self._gateway,
+            store,
+            policies,
+            Decider(store, policies, clock, boot),
+            Returning(home, store, clock),
+            clock,
+            TimeOrderedIds(clock),
+            self._backoff,
+            boot=boot,
+            beat_seconds=self._settings.beat_seconds,
+            look_seconds=self._settings.poll_seconds,
+        )
 
     async def _follow_connections(self) -> None:
         """Watch what the user connected, from when it is connected until it no longer is."""
@@ -113,10 +138,11 @@ class Agent:
                 clock=self._clock,
             )
 
+        assistant = ASSISTANTS[connection.client]
         follower = TranscriptFollower(
             connection,
             self._gateway,
-            folder_watch(connection.config_dir / "projects", ".jsonl"),
+            folder_watch(assistant.transcripts_folder(connection.config_dir), ".jsonl"),
             self._clock,
             self._backoff,
         )
@@ -125,15 +151,25 @@ class Agent:
             await follower.finish(session)
             await self._request_last_snapshot(session)
 
+        def on_alive(session: str) -> None:
+            follower.ask(session)
+            if assistant.is_supervised:
+                self._supervision.seen(connection.client, connection.config_dir, session, clients.sessions[session])
+
+        async def on_end(session: str, gone: ProcessExit, told: Awaitable[Session | None]) -> None:
+            if assistant.is_supervised:
+                await self._supervision.ended(connection.client, connection.config_dir, session, gone, told)
+
         clients = ClientWatch(
             connection,
             self._gateway,
-            folder_watch(records_folder(connection.config_dir), ".json"),
+            folder_watch(assistant.processes_folder(connection.config_dir), assistant.processes_suffix),
             self._clock,
             self._backoff,
             beat_seconds=self._settings.beat_seconds,
-            on_alive=follower.ask,
+            on_alive=on_alive,
             on_gone=on_gone,
+            on_end=on_end,
         )
         return Watched(connection, follower, clients)
 
@@ -172,6 +208,9 @@ class Agent:
         log.info("shim_reached")
 
     async def _hear(self, event: Event) -> None:
+        if event.type == REQUEST_EVENT:
+            await self._supervision.requested(event)
+            return
         if event.session_id is None:
             return
         try:
@@ -248,7 +287,7 @@ def _followed(file: ConnectionsWatch) -> Mapping[tuple[str, Path], Connection] |
         return None
     if changed is None:
         return None
-    return {(one.client, one.config_dir): one for one in changed if one.client == CLAUDE_CODE}
+    return {(one.client, one.config_dir): one for one in changed if one.client in ASSISTANTS}
 
 
 def _described(watched: Watched) -> ConnectionStatus:

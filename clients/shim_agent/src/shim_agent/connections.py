@@ -19,6 +19,7 @@ from shim_common.kernel.errors import BadInput
 from shim_common.kernel.secrets import write_private
 
 CLAUDE_CODE = "claude-code"
+CODEX = "codex"
 
 
 def _absolute(path: Path) -> Path:

@@ -29,6 +29,15 @@ from shim_common.contracts.sessions import (
     Snapshot,
     SnapshotFiles,
 )
+from shim_common.contracts.supervision import (
+    AttemptReport,
+    EndReport,
+    Incident,
+    NewWatch,
+    PolicyList,
+    Watch,
+    WatchBeat,
+)
 from shim_common.kernel import errors
 from shim_common.kernel.errors import ShimError, Unauthorized, Unavailable, Unprocessable
 
@@ -58,6 +67,9 @@ _Missing = TypeAdapter(BlobsMissing)
 _Snapshot = TypeAdapter(Snapshot)
 _SnapshotFiles = TypeAdapter(SnapshotFiles)
 _Event = TypeAdapter(Event)
+_Watch = TypeAdapter(Watch)
+_Incident = TypeAdapter(Incident)
+_Policies = TypeAdapter(PolicyList)
 
 _T = TypeVar("_T")
 
@@ -135,6 +147,35 @@ class Gateway:
     async def snapshot_files(self, snapshot: str) -> SnapshotFiles:
         """Return the whole manifest of a snapshot."""
         return _understood(_SnapshotFiles, await self._call("GET", _path("snapshots", snapshot)))
+
+    async def put_watch(self, new: NewWatch) -> Watch:
+        """Have a process watched; the same one for the same session is the same watch."""
+        return _understood(_Watch, await self._call("PUT", _path("watches"), new))
+
+    async def beat_watch(self, watch: str, beat: WatchBeat) -> None:
+        """Say that a watched process is alive."""
+        await self._call("POST", _path("watches", watch, "beat"), beat, limits=_BEAT_TIMEOUT)
+
+    async def end_watch(self, watch: str, end: EndReport) -> Incident | None:
+        """Say how a watched process ended and what was decided; None where nothing is to be done about it."""
+        status, answer = await self._answer("POST", _path("watches", watch, "end"), end)
+        return None if status == HTTPStatus.NO_CONTENT else _understood(_Incident, answer)
+
+    async def add_attempt(self, incident: str, attempt: AttemptReport) -> None:
+        """Say what came of a try to go on with a session."""
+        await self._call("POST", _path("incidents", incident, "attempts"), attempt)
+
+    async def dismiss(self, incident: str) -> None:
+        """Say that nobody wants anything done about an incident."""
+        await self._call("POST", _path("incidents", incident, "dismiss"))
+
+    async def incident(self, incident: str) -> Incident:
+        """Return an incident."""
+        return _understood(_Incident, await self._call("GET", _path("incidents", incident)))
+
+    async def policies(self) -> PolicyList:
+        """Return all restart policies."""
+        return _understood(_Policies, await self._call("GET", _path("policies")))
 
     async def events(
         self, types: Sequence[str], after: str | None, opened: Callable[[], None]

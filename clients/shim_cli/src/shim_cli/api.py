@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -12,6 +12,7 @@ from shim_cli.errors import ApiProblem, NotRunning
 from shim_cli.home import Home
 from shim_common.contracts import access
 from shim_common.contracts import sessions as wire
+from shim_common.contracts import supervision as watched
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event, EventPage
 from shim_common.contracts.problems import Problem
@@ -25,6 +26,7 @@ READ_SECONDS = 60.0
 PAGE = 200
 
 Model = TypeVar("Model", bound=BaseModel)
+_Page = TypeVar("_Page", watched.WatchPage, watched.IncidentPage)
 _SNAPSHOTS = TypeAdapter(list[wire.Snapshot])
 _SOURCES = TypeAdapter(list[wire.SessionSource])
 
@@ -160,6 +162,40 @@ class Api:
         headers = {"X-Shim-Client-Pid": str(pid)} if pid is not None else {}
         answer = self._send("POST", f"/v1/hooks/claude-code/{_part(event)}", payload, headers=headers)
         return self._read(wire.HookAnswer, answer) if answer.status_code == httpx.codes.OK else None
+
+    def watches(self, limit: int, state: watched.WatchState | None = None) -> Iterator[watched.Watch]:
+        """Yield at most `limit` watched processes, newest first."""
+        filters = {"state": state.value if state else None}
+        return self._pages(watched.WatchPage, "/v1/watches", limit, filters)
+
+    def incidents(
+        self, limit: int, state: watched.IncidentState | None = None, session: str | None = None
+    ) -> Iterator[watched.Incident]:
+        """Yield at most `limit` ends that were not meant, newest first."""
+        filters = {"state": state.value if state else None, "session": session}
+        return self._pages(watched.IncidentPage, "/v1/incidents", limit, filters)
+
+    def incident(self, incident_id: str) -> watched.Incident:
+        """Return an incident."""
+        return self._get(watched.Incident, f"/v1/incidents/{_part(incident_id)}")
+
+    def request_restart(self, incident_id: str, request: watched.RestartRequest) -> watched.Incident:
+        """Ask the session's owner to start it again."""
+        return self._post(watched.Incident, f"/v1/incidents/{_part(incident_id)}/restart", request)
+
+    def dismiss(self, incident_id: str) -> watched.Incident:
+        """Say that nobody wants anything done about an incident."""
+        return self._post(watched.Incident, f"/v1/incidents/{_part(incident_id)}/dismiss")
+
+    def _pages(self, page: type[_Page], path: str, limit: int, filters: Mapping[str, str | None]) -> Iterator[Any]:
+        cursor: str | None = None
+        while limit > 0:
+            found = self._get(page, path, {**filters, "limit": str(min(limit, PAGE)), "cursor": cursor})
+            yield from found.items[:limit]
+            limit -= len(found.items)
+            cursor = found.next_cursor
+            if cursor is None or not found.items:
+                return
 
     def events(self, after: str | None, **filters: str | None) -> Iterator[Event]:
         """Yield the events that are kept, oldest first, those after `after`."""

@@ -16,13 +16,8 @@ import structlog
 import typer
 from typer.core import TyperGroup
 
-from shim_cli import demo, evaluate, events, keys, restore, resume, sessions
-from shim_cli.api import Api
-from shim_cli.connect import commands as connecting
 from shim_cli.errors import exit_code
-from shim_cli.home import Home
 from shim_cli.output import JsonOption, complain, print_facts, print_json
-from shim_cli.replay import command as replay
 from shim_common.kernel.errors import ShimError
 
 COMMAND_GROUP = "shim.commands"
@@ -42,7 +37,45 @@ class ShimGroup(TyperGroup):
 
 def application() -> typer.Typer:
     """Return the command with everything that is installed."""
-    app = typer.Typer(
+    # Loaded here and not with this module: `shim run` starts without what it does not need.
+    from shim_cli import demo, evaluate, events, keys, restore, resume, sessions, supervision
+    from shim_cli.connect import commands as connecting
+    from shim_cli.replay import command as replay
+    from shim_cli.run import command as running
+    from shim_cli.usage import command as usage
+
+    app = _bare()
+    app.command("version")(show_version)
+    app.add_typer(connecting.connect, name="connect")
+    app.add_typer(connecting.disconnect, name="disconnect")
+    sessions.add_to(app)
+    restore.add_to(app)
+    resume.add_to(app)
+    running.add_to(app)
+    supervision.add_to(app)
+    events.add_to(app)
+    app.add_typer(keys.app, name="keys")
+    app.command("replay")(replay.command)
+    app.command("demo")(demo.command)
+    app.command("usage")(usage.command)
+    app.add_typer(evaluate.app, name="eval")
+    for point in sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.name):
+        add_installed(app, point)
+    return app
+
+
+def run_alone() -> typer.Typer:
+    """Return the command with `shim run` alone, which a person waits for each time that they start an assistant."""
+    from shim_cli.run import command as running
+
+    app = _bare()
+    app.callback()(lambda: None)  # a single command would lose its name
+    running.add_to(app)
+    return app
+
+
+def _bare() -> typer.Typer:
+    return typer.Typer(
         cls=ShimGroup,
         help="Keep AI coding sessions safe across crashes.",
         epilog="Exit codes: 0 done, 1 it did not work, 2 wrong usage, 3 SHIM is not running.",
@@ -50,20 +83,6 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.command("version")(show_version)
-    app.add_typer(connecting.connect, name="connect")
-    app.add_typer(connecting.disconnect, name="disconnect")
-    sessions.add_to(app)
-    restore.add_to(app)
-    resume.add_to(app)
-    events.add_to(app)
-    app.add_typer(keys.app, name="keys")
-    app.command("replay")(replay.command)
-    app.command("demo")(demo.command)
-    app.add_typer(evaluate.app, name="eval")
-    for point in sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.name):
-        add_installed(app, point)
-    return app
 
 
 def add_installed(app: typer.Typer, point: EntryPoint) -> None:
@@ -84,6 +103,9 @@ def show_version(
     as_json: JsonOption = False,
 ) -> None:
     """Show the version of this command and of the SHIM that runs."""
+    from shim_cli.api import Api
+    from shim_cli.home import Home
+
     facts: dict[str, object] = {"command": version("shim-cli")}
     if not local:
         with Api.of(Home.here()) as api:
@@ -98,4 +120,5 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    application()()
+    app = run_alone() if sys.argv[1:2] == ["run"] else application()
+    app()

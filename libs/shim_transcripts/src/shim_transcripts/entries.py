@@ -12,7 +12,7 @@ from typing import Literal
 from shim_transcripts.jsontext import JsonObject
 from shim_transcripts.records import Record
 
-Kind = Literal["message", "compaction", "error", "meta"]
+Kind = Literal["message", "usage", "compaction", "error", "meta"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -1,9 +1,13 @@
-"""Where Claude Code keeps its transcripts: path rules, and listings by them. Opens no file.
+"""Where clients keep their transcripts: path rules, and listings by them. Opens no file.
 
 `config_dir` is `$CLAUDE_CONFIG_DIR`, or `~/.claude`. Below it:
 
     projects/<folder of the working directory>/<session id>.jsonl
     projects/<folder of the working directory>/<session id>/subagents/agent-<id>.jsonl
+
+For Codex it is `$CODEX_HOME`, or `~/.codex`; the day and the time are those of the thread's start, in local time:
+
+    sessions/<YYYY>/<MM>/<DD>/rollout-<YYYY-MM-DDThh-mm-ss>-<thread id>.jsonl
 """
 
 import re
@@ -13,6 +17,8 @@ MAX_FOLDER_NAME = 200
 """Characters of a folder name before it is cut and a hash is put behind it."""
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ROLLOUT = re.compile(rf"rollout-\d{{4}}-\d\d-\d\dT\d\d-\d\d-\d\d-({_UUID.pattern})\.jsonl")
+_ROLLOUTS = "sessions/*/*/*/rollout-*"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -41,10 +47,22 @@ def session_files(config_dir: Path) -> list[Path]:
 
 
 def find_session_file(config_dir: Path, session_id: str) -> Path | None:
-    """Find a session's transcript by its id, whatever its folder is called; None where there is none."""
+    """Find a session's transcript by its id, whichever client wrote it; None where there is none."""
     if not _UUID.fullmatch(session_id):
         return None
-    return next(iter(sorted((config_dir / "projects").glob(f"*/{session_id}.jsonl"))), None)
+    own = sorted((config_dir / "projects").glob(f"*/{session_id}.jsonl"))
+    return next(iter(own or sorted(config_dir.glob(f"{_ROLLOUTS}-{session_id}.jsonl"))), None)
+
+
+def rollout_files(config_dir: Path) -> list[Path]:
+    """List the transcripts of all of Codex's threads, sorted by path. Empty where there are none."""
+    return sorted(path for path in config_dir.glob(f"{_ROLLOUTS}-*.jsonl") if thread_id_of(path))
+
+
+def thread_id_of(path: Path) -> str | None:
+    """Return the thread that a Codex transcript belongs to; None for other paths."""
+    found = _ROLLOUT.fullmatch(path.name)
+    return found[1] if found else None
 
 
 def subagent_files(session_file: Path) -> list[Path]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shim_transcripts.damage import Damage, Reason
-from shim_transcripts.entries import EPOCH, Entry, Skipped, is_known, to_entry
+from shim_transcripts.dialect import CLAUDE_CODE, Dialect
+from shim_transcripts.entries import EPOCH, Entry, Skipped
 from shim_transcripts.lines import MAX_LINE, Line, LineSplitter
 from shim_transcripts.records import Record, parse_line, salvage
 from shim_transcripts.report import ReadReport, Tally
@@ -27,10 +28,17 @@ class EntryReader:
     """Feed it a file's bytes from `position` on; it returns the entries of the lines that they complete.
 
     To read on after a restart, make a new reader with `position` and `last_at` of the old one.
-    `undated` is the time given to lines before the first that has one.
+    `undated` is the time given to lines before the first that has one; `dialect` is the client that wrote the file.
     """
 
-    def __init__(self, position: int = 0, undated: datetime = EPOCH, max_line: int = MAX_LINE) -> None:
+    def __init__(
+        self,
+        position: int = 0,
+        undated: datetime = EPOCH,
+        max_line: int = MAX_LINE,
+        dialect: Dialect = CLAUDE_CODE,
+    ) -> None:
+        self._dialect = dialect
         self._splitter = LineSplitter(position, max_line)
         self._position = position
         self._last_at = undated
@@ -89,7 +97,7 @@ class EntryReader:
         if isinstance(record, Record):
             return self._place([record])
         self._tally.damaged(replace(record, reason=Reason.TORN) if torn else record)
-        salvaged = salvage(line.raw, line.offset)
+        salvaged = salvage(line.raw, line.offset, self._dialect.is_whole)
         self._tally.salvaged += len(salvaged)
         return self._place(salvaged)
 
@@ -104,9 +112,9 @@ class EntryReader:
     def _entry(self, record: Record) -> Entry | None:
         self._last_at = record.at or self._last_at
         self._tally.repaired += record.repaired
-        if not is_known(record):
+        if not self._dialect.is_known(record):
             self._tally.unknown(record.type)
-        entry = to_entry(record, self._last_at)
+        entry = self._dialect.to_entry(record, self._last_at)
         if isinstance(entry, Skipped):
             self._tally.skipped(entry.type)
             return None

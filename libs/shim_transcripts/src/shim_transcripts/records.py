@@ -1,6 +1,7 @@
 """One line of a transcript, understood as far as every consumer needs it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -61,8 +62,13 @@ def parse_line(raw: bytes, offset: int) -> Record | Damage:
     return record or Damage(offset, end, Reason.NOT_OBJECT)
 
 
-def salvage(raw: bytes, offset: int) -> list[Record]:
-    """Find the whole records inside a line that is no JSON by itself.
+def is_whole_line(record: Record) -> bool:
+    """Tell a line of Claude Code from an object that was nested in a torn one: those name no session."""
+    return bool(record.type) and (record.session_id is not None or "leafUuid" in record.data)
+
+
+def salvage(raw: bytes, offset: int, is_whole: Callable[[Record], bool] = is_whole_line) -> list[Record]:
+    """Find the whole records inside a line that is no JSON by itself; `is_whole` tells them from parts of others.
 
     A client killed while writing leaves a line without its newline, and some versions (2.1.197 for one)
     append the next line right behind it when the session is resumed. The records get the whole line's bounds.
@@ -83,7 +89,7 @@ def salvage(raw: bytes, offset: int) -> list[Record]:
         position = decoded.end
         budget -= decoded.end - start + _SALVAGE_OVERHEAD
         record = _record(decoded, text[start:position], offset, offset + len(raw), repaired=0)
-        if record and _is_top_level(record):
+        if record and is_whole(record):
             found.append(record)
     return found
 
@@ -123,11 +129,6 @@ def _why_not_json(raw: bytes, text: str) -> Reason:
     except UnicodeDecodeError:
         return Reason.BAD_UTF8
     return Reason.NOT_JSON
-
-
-def _is_top_level(record: Record) -> bool:
-    """Tell a line of its own from an object that was nested in a torn one: those name no session."""
-    return bool(record.type) and (record.session_id is not None or "leafUuid" in record.data)
 
 
 def _record(decoded: Decoded, text: str, offset: int, end: int, repaired: int) -> Record | None:

@@ -611,3 +611,18 @@ async def test_what_hooks_say_is_redacted(client: Client) -> None:
     recovery = await client.recovery()
     assert secret not in str(recovery)
     assert "[redacted:" in recovery["bundle"]
+
+
+async def test_codex_tells_the_same_under_its_own_name(api: httpx.AsyncClient) -> None:
+    for event, fields in {
+        "SessionStart": {"source": "startup"},
+        "UserPromptSubmit": {"prompt": "Sort the drawers.", "turn_id": "t"},
+        "PreToolUse": {"tool_name": "Bash", "tool_input": {"command": "ls"}, "tool_use_id": "call_1"},
+    }.items():
+        answer = await api.post(f"/v1/hooks/codex/{event}", json=hook("codex-thread", **fields))
+        assert answer.status_code in (200, 204), answer.text
+    recovery = (await api.get("/v1/recovery", params={"session": "codex-thread"})).json()
+    assert recovery["session"]["client"] == "codex"
+    assert recovery["resume"] == ["codex", "resume", "codex-thread"]
+    assert [call["summary"] for call in recovery["pending"]] == ["ls"]
+    assert (await api.post("/v1/hooks/nobody/Stop", json=hook("x"))).status_code in (400, 404, 422)

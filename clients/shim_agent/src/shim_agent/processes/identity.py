@@ -73,13 +73,13 @@ def recorded_reference(record: ClientRecord) -> ProcessRef | None:
 
 def _is_recorded(process: psutil.Process, record: ClientRecord) -> bool:
     if sys.platform == "linux" and record.start_tick is not None:
-        return _start_tick(process.pid) == record.start_tick
+        return start_tick(process.pid) == record.start_tick
     if record.started_at is not None:
         return 0 <= record.started_at - process.create_time() + SAME_CREATION_SECONDS <= START_UP_SECONDS
     return False
 
 
-def _start_tick(pid: int) -> int | None:
+def start_tick(pid: int) -> int | None:
     """Return when a process started, in ticks since boot (proc(5), /proc/pid/stat, field 22)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -53,6 +53,11 @@ def read_records(config_dir: Path) -> list[ClientRecord]:
     return sorted(records, key=lambda record: record.pid)
 
 
+def read_record(config_dir: Path, pid: int) -> ClientRecord | None:
+    """Return the record of this pid, whichever process left it; None where there is none that can be read."""
+    return _read(records_folder(config_dir) / f"{pid}.json")
+
+
 def _read(path: Path) -> ClientRecord | None:
     try:
         with path.open("rb") as file:

@@ -14,7 +14,9 @@ MAX_TOOLS = 200
 """Tool processes in one message: the contract's limit."""
 
 _MAX_COMMAND = 4096
-_SESSION_VARIABLE = "CLAUDE_CODE_SESSION_ID"
+_SESSION_VARIABLES = ("CLAUDE_CODE_SESSION_ID", "CODEX_THREAD_ID")
+"""How clients name their session to the tools they run."""
+
 _SHIM_VARIABLE = "SHIM_RUN_DIR"
 """Set in every process of SHIM's own stack. Started from a session, those are not its tools."""
 
@@ -81,7 +83,9 @@ def _session_in_environment(process: psutil.Process) -> str | None:
         environment = process.environ()
     except (psutil.Error, OSError):
         return None
-    return None if _SHIM_VARIABLE in environment else environment.get(_SESSION_VARIABLE)
+    if _SHIM_VARIABLE in environment:
+        return None
+    return next((environment[name] for name in _SESSION_VARIABLES if environment.get(name)), None)
 
 
 def _children(everyone: Iterable[psutil.Process]) -> dict[int, list[psutil.Process]]:

@@ -1,20 +1,21 @@
 """Watches the client processes of one connection: beats while they live, says at once when one ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from datetime import datetime
 
 import psutil
 import structlog
 
+from shim_agent.assistants import ASSISTANTS
 from shim_agent.connections import Connection
 from shim_agent.gateway import Gateway
 from shim_agent.processes.beats import Beats
 from shim_agent.processes.client import Client
 from shim_agent.processes.exits import gone
 from shim_agent.processes.identity import find, find_recorded, recorded_reference, reference
-from shim_agent.processes.records import ClientRecord, read_records
+from shim_agent.processes.records import ClientRecord
 from shim_agent.retry import until_done
 from shim_agent.watch import FolderWatch
 from shim_common.contracts.sessions import ProcessExit, ProcessRef, Session, SessionState
@@ -23,6 +24,9 @@ from shim_common.kernel.errors import ShimError
 from shim_common.kernel.retry import Backoff
 
 log = structlog.get_logger()
+
+OnEnd = Callable[[str, ProcessExit, Awaitable[Session | None]], Coroutine[None, None, None]]
+"""Hears of an end at once: the session, what was seen, and the session as it stands when the server was told."""
 
 
 class ClientWatch:
@@ -44,6 +48,7 @@ class ClientWatch:
         beat_seconds: float,
         on_alive: Callable[[str], None],
         on_gone: Callable[[str], Awaitable[None]],
+        on_end: OnEnd,
     ) -> None:
         self._connection = connection
         self._gateway = gateway
@@ -52,6 +57,7 @@ class ClientWatch:
         self._backoff = backoff
         self._on_alive = on_alive
         self._on_gone = on_gone
+        self._on_end = on_end
         self._clients: dict[psutil.Process, Client] = {}
         self._beats = Beats(gateway, connection.config_dir, self._clients, beat_seconds)
         self._ended: set[tuple[int, str]] = set()
@@ -73,8 +79,9 @@ class ClientWatch:
         try:
             async with asyncio.TaskGroup() as self._tasks, aclosing(self._records.changes()) as changes:
                 self._tasks.create_task(self._beats.run())
+                read = ASSISTANTS[self._connection.client].processes
                 async for _ in changes:
-                    for record in await asyncio.to_thread(read_records, self._connection.config_dir):
+                    for record in await asyncio.to_thread(read, self._connection.config_dir):
                         self._take_record(record)
         finally:
             self._tasks = None
@@ -137,17 +144,24 @@ class ClientWatch:
     async def _tell_gone(self, session: str, ref: ProcessRef, observed_at: datetime) -> None:
         tools = await self._beats.survivors(session)
         end = ProcessExit(process=ref, observed_at=observed_at, tool_processes=tools)
+        async with asyncio.TaskGroup() as tasks:
+            told = tasks.create_task(self._tell_exit(session, end))
+            tasks.create_task(self._on_end(session, end, told))
+        await self._on_gone(session)
+
+    async def _tell_exit(self, session: str, end: ProcessExit) -> Session | None:
+        """Tell the server of an end; return the session as it stands then, None where the server takes no such end."""
         try:
             told = await until_done("exit", lambda: self._gateway.exit(session, end), self._backoff)
         except ShimError as error:
             log.warning("exit_not_taken", session=session, code=error.problem_code, reason=error.detail)
             self._beats.forget(session)
+            return None
+        if end.tool_processes and told.state is SessionState.INTERRUPTED:
+            self._beats.tell_of_survivors(session)
         else:
-            if tools and told.state is SessionState.INTERRUPTED:
-                self._beats.tell_of_survivors(session)
-            else:
-                self._beats.forget(session)
-        await self._on_gone(session)
+            self._beats.forget(session)
+        return told
 
 
 def _may_run_elsewhere(session: Session, dead_pid: int) -> bool:

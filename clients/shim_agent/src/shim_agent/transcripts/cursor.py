@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shim_agent.transcripts.batches import Stretch
-from shim_transcripts import EntryReader, ReadReport
+from shim_transcripts import CLAUDE_CODE, Dialect, EntryReader, ReadReport
 from shim_transcripts.entries import EPOCH
 
 CHUNK = 1024 * 1024
@@ -31,9 +31,12 @@ class FileCursor:
     place far before the end are not: no client does that.
     """
 
-    def __init__(self, path: Path, position: int = 0, last_at: datetime = EPOCH) -> None:
+    def __init__(
+        self, path: Path, position: int = 0, last_at: datetime = EPOCH, dialect: Dialect = CLAUDE_CODE
+    ) -> None:
         self.path = path
-        self._reader = EntryReader(position, last_at)
+        self._dialect = dialect
+        self._reader = EntryReader(position, last_at, dialect=dialect)
         self._read_to = position
         self._inode: int | None = None
         self._anchor = b""
@@ -74,7 +77,7 @@ class FileCursor:
         entries = self._reader.finish()
         end = self._reader.position
         self._finished += _counts(self._reader.report)
-        self._reader = EntryReader(end, self._reader.last_at)
+        self._reader = EntryReader(end, self._reader.last_at, dialect=self._dialect)
         self._read_to, self._anchor = end, b""
         return Stretch(start, end, tuple(entries)) if end > start else None
 
@@ -104,7 +107,7 @@ def _counts(report: ReadReport) -> Counter[str]:
     return counts
 
 
-def last_before(path: Path, position: int) -> Stretch | None:
+def last_before(path: Path, position: int, dialect: Dialect = CLAUDE_CODE) -> Stretch | None:
     """Return the last line with an entry that ends at or shortly before a position; None where there is none.
 
     Raises:
@@ -118,7 +121,7 @@ def last_before(path: Path, position: int) -> Stretch | None:
     if len(window) < position - begin or not window.endswith(b"\n"):
         raise RewrittenError
     first_line = 0 if begin == 0 else window.find(b"\n") + 1
-    reader = EntryReader(begin + first_line)
+    reader = EntryReader(begin + first_line, dialect=dialect)
     entries = reader.feed(window[first_line:])
     last = [placed for placed in entries if entries and placed.end == entries[-1].end]
     return Stretch(last[0].offset, last[-1].end, tuple(last)) if last else None

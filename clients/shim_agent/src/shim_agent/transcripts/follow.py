@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 
+from shim_agent.assistants import ASSISTANTS
 from shim_agent.connections import Connection
 from shim_agent.gateway import Gateway
 from shim_agent.transcripts.batches import Stretch
 from shim_agent.transcripts.cursor import FileCursor, RewrittenError, last_before
 from shim_agent.transcripts.log import SessionLog
-from shim_agent.transcripts.sources import Origin, Source, origin_of, source_of, sources_below
+from shim_agent.transcripts.sources import Origin, Source
 from shim_agent.watch import Changed, FolderWatch
 from shim_common.kernel.clock import Clock
 from shim_common.kernel.errors import ShimError
@@ -61,6 +63,7 @@ class TranscriptFollower:
         self, connection: Connection, gateway: Gateway, watch: FolderWatch, clock: Clock, backoff: Backoff
     ) -> None:
         self._connection = connection
+        self._assistant = ASSISTANTS[connection.client]
         self._gateway = gateway
         self._watch = watch
         self._clock = clock
@@ -102,7 +105,7 @@ class TranscriptFollower:
 
     async def finish(self, session: str) -> None:
         """Store a session's files to their ends, a last line without newline included: its client is gone."""
-        for source in await asyncio.to_thread(sources_below, self._connection.config_dir):
+        for source in await asyncio.to_thread(self._assistant.sources_below, self._connection.config_dir):
             if source.session == session:
                 await self._copy_in_turn(source, finish=True)
 
@@ -110,9 +113,9 @@ class TranscriptFollower:
         """Return the transcripts among what changed. Runs in a thread."""
         config_dir = self._connection.config_dir
         if changed is None:
-            sources = sources_below(config_dir)
+            sources = self._assistant.sources_below(config_dir)
         else:
-            sources = [source for path in changed if (source := source_of(config_dir, path))]
+            sources = [source for path in changed if (source := self._assistant.source_of(config_dir, path))]
         return {source: stamp for source in sources if (stamp := _stamp(source.path))}
 
     def _is_due(self, source: Source, stamp: Stamp) -> bool:
@@ -184,16 +187,15 @@ class TranscriptFollower:
 
     async def _open(self, source: Source, session_log: SessionLog) -> FollowedFile | None:
         """Find out where to read on; None as long as the file does not show that it is a transcript."""
-        origin = await asyncio.to_thread(origin_of, source.path)
+        origin = await asyncio.to_thread(self._assistant.origin_of, source.path)
         if origin is None:
             return None
         stored = await session_log.stored()
         if stored is None:
             await session_log.open(origin)
         generation, position = newest_generation(source.name, stored or {})
-        file = FollowedFile(
-            source, origin, generation, FileCursor(source.path, position), position, self._clock.monotonic()
-        )
+        cursor = self._cursor(source.path, position)
+        file = FollowedFile(source, origin, generation, cursor, position, self._clock.monotonic())
         if position == 0:
             return file
         return await self._resumed(file, session_log)
@@ -201,7 +203,7 @@ class TranscriptFollower:
     async def _resumed(self, file: FollowedFile, session_log: SessionLog) -> FollowedFile:
         """Make sure that the file still is the one whose beginning is stored, by its last stored entry."""
         try:
-            last = await asyncio.to_thread(last_before, file.source.path, file.stored)
+            last = await asyncio.to_thread(last_before, file.source.path, file.stored, self._assistant.dialect)
         except RewrittenError:
             return self._from_start(file)
         if last is None:
@@ -209,14 +211,17 @@ class TranscriptFollower:
         if not await session_log.knows(last):
             return self._from_start(file)
         last_at = max((placed.entry.at for placed in last.entries), default=EPOCH)
-        return replace(file, cursor=FileCursor(file.source.path, file.stored, last_at))
+        return replace(file, cursor=self._cursor(file.source.path, file.stored, last_at))
 
     def _from_start(self, file: FollowedFile) -> FollowedFile:
         """Read a rewritten file as a new one; entries that are stored already are known by their keys."""
         log.warning("transcript_rewritten", session=file.source.session, stored=file.stored)
         self._keep_counts(file)
         self._log_of(file.source.session).counts.update(rewritten=1)
-        return replace(file, generation=file.generation + 1, cursor=FileCursor(file.source.path), stored=0)
+        return replace(file, generation=file.generation + 1, cursor=self._cursor(file.source.path), stored=0)
+
+    def _cursor(self, path: Path, position: int = 0, last_at: datetime = EPOCH) -> FileCursor:
+        return FileCursor(path, position, last_at, self._assistant.dialect)
 
     def _log_of(self, session: str) -> SessionLog:
         if session not in self._logs:

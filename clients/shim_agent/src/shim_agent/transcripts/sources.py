@@ -1,4 +1,4 @@
-"""Which files are transcripts of which session, and under which name the server knows them."""
+"""Which files are transcripts of which session of Claude Code, and under which name the server knows them."""
 
 import json
 from collections.abc import Iterator
@@ -44,6 +44,11 @@ class Origin:
     began_at: datetime | None = None
 
 
+def transcripts_folder(config_dir: Path) -> Path:
+    """Return the folder below which the client writes its transcripts."""
+    return config_dir / "projects"
+
+
 def sources_below(config_dir: Path) -> list[Source]:
     """List the transcripts of every session and of its subagents."""
     sessions = session_files(config_dir)
@@ -57,7 +62,7 @@ def source_of(config_dir: Path, path: Path) -> Source | None:
     The name is relative to `projects/`, because one session may have a file in more than one project folder.
     """
     session = session_id_of(path)
-    projects = config_dir / "projects"
+    projects = transcripts_folder(config_dir)
     if session is None or not path.is_relative_to(projects):
         return None
     return Source(session, path, path.relative_to(projects).as_posix())
@@ -70,7 +75,7 @@ def origin_of(path: Path) -> Origin | None:
     """
     head: list[bytes] = []
     began_at: datetime | None = None
-    for raw in _lines(path):
+    for raw in lines_of(path):
         if len(head) < _HEAD_LINES:
             head.append(raw)
         for record in _records(raw):
@@ -86,7 +91,12 @@ def _records(raw: bytes) -> list[Record]:
     return [record] if isinstance(record, Record) else salvage(raw, 0)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines at the start of a file, as far as its origin is looked for.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     splitter = LineSplitter()
     with path.open("rb") as file:
         while splitter.position < ORIGIN_WITHIN and (chunk := file.read(_CHUNK)):

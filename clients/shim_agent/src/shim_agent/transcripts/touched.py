@@ -11,6 +11,8 @@ _PATH_FIELD = {
     "NotebookEdit": "notebook_path",
     "Write": "file_path",
 }
+_PATHS_FIELD = "files"
+"""Where a call names several files, as one patch of Codex does."""
 
 
 def touched_files(body: Mapping[str, Any]) -> Iterator[str]:
@@ -20,9 +22,10 @@ def touched_files(body: Mapping[str, Any]) -> Iterator[str]:
         if block.get("type") != "tool_use" or field is None:
             continue
         arguments = block.get("input")
-        path = arguments.get(field) if isinstance(arguments, dict) else None
-        if isinstance(path, str) and path:
-            yield path
+        if isinstance(arguments, dict):
+            more = arguments.get(_PATHS_FIELD)
+            paths = [arguments.get(field), *(more if isinstance(more, list) else [])]
+            yield from dict.fromkeys(path for path in paths if isinstance(path, str) and path)
 
 
 def below(project: str, path: str) -> str | None:

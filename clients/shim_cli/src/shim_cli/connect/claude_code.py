@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from shim_agent import connections
 from shim_cli.connect import client_versions, disk, json_text, settings_file
@@ -15,6 +14,7 @@ from shim_cli.connect.edits import Editor
 from shim_cli.connect.git import why_committed
 from shim_cli.connect.hooks import HookProgram, command_hooks, http_hooks
 from shim_cli.connect.layout import ClaudeCodeFiles, Scope
+from shim_cli.connect.programs import local_port
 from shim_cli.connect.receipts import Receipts
 from shim_cli.connect.settings_file import KEY_VARIABLE, Addition
 from shim_cli.errors import Refused
@@ -22,7 +22,6 @@ from shim_cli.home import Home
 from shim_common.contracts.base import JsonObject
 from shim_common.kernel.clock import Clock
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 _HOOK_LIMITS = ("allowedHttpHookUrls", "httpHookAllowedEnvVars")
 
@@ -69,7 +68,7 @@ def plan(wish: Wish, home: Home, environ: Mapping[str, str]) -> Plan:
             MCP server is not installed.
         NotRunning: HTTP hooks need a key and SHIM has not made one yet.
     """
-    port = _port(home.url)
+    port = local_port(home.url)
     program = HookProgram.of(home, port)
     version = wish.version or client_versions.OLDEST
     events = client_versions.known_events(version)
@@ -140,13 +139,6 @@ def disconnect(files: ClaudeCodeFiles, home: Home, clock: Clock) -> list[Edit]:
 def editor_for(home: Home, files: ClaudeCodeFiles, clock: Clock) -> Editor:
     """Return the editor of the files of one configuration folder."""
     return Editor(Receipts(home.backups), files.config_dir, clock)
-
-
-def _port(url: str) -> int:
-    address = urlsplit(url)
-    if address.scheme != "http" or address.hostname not in _LOOPBACK:
-        raise Refused(f"hooks reach SHIM on this machine only, not at {url}; unset SHIM_URL or give a local one")
-    return address.port or 80
 
 
 def _check_ignored(settings: Path) -> None:

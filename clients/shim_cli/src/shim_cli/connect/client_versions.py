@@ -41,6 +41,10 @@ PermissionRequest is left out for good: its hook decides, and one that cannot be
 COMMAND_ONLY = frozenset({"SessionStart"})
 """Events for which the client never calls HTTP hooks, without saying so (seen in 2.1.197 and 2.1.329)."""
 
+CODEX_EXECUTABLE = "codex"
+CODEX_OLDEST: Version = (0, 0, 0)
+"""Any version of Codex may be connected: what an older one does not know, it is not given."""
+
 VERSION_SECONDS = 10.0
 
 
@@ -49,8 +53,8 @@ def known_events(version: Version) -> tuple[str, ...]:
     return tuple(event for event, since in EVENTS.items() if version >= since)
 
 
-def parse_version(text: str) -> Version:
-    """Return the version in a text such as `2.1.329 (Claude Code)`.
+def parse_version(text: str, name: str = "Claude Code", oldest: Version = OLDEST) -> Version:
+    """Return the version in a text such as `2.1.329 (Claude Code)`; `name` is the client's.
 
     Raises:
         Refused: there is none, or it is too old to be connected.
@@ -59,12 +63,14 @@ def parse_version(text: str) -> Version:
     if found is None:
         raise Refused(f"{text.strip()!r} names no version; give one as --client-version 2.1.329")
     version = (int(found[1]), int(found[2]), int(found[3]))
-    if version < OLDEST:
-        raise Refused(f"Claude Code {found[0]} is too old for SHIM, which knows {shown(OLDEST)} and newer; update it")
+    if version < oldest:
+        raise Refused(f"{name} {found[0]} is too old for SHIM, which knows {shown(oldest)} and newer; update it")
     return version
 
 
-def installed_version(executable: str = "claude") -> Version | None:
+def installed_version(
+    executable: str = "claude", name: str = "Claude Code", oldest: Version = OLDEST
+) -> Version | None:
     """Return the version of the client on the search path; None where there is none that says it.
 
     Raises:
@@ -79,9 +85,23 @@ def installed_version(executable: str = "claude") -> Version | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return parse_version(answer.stdout)
+    return parse_version(answer.stdout, name, oldest)
 
 
 def shown(version: Version) -> str:
     """Return the version as people write it."""
     return ".".join(map(str, version))
+
+
+def installed_codex() -> Version | None:
+    """Return the version of Codex on the search path; None where there is none that says it."""
+    return installed_version(CODEX_EXECUTABLE, "Codex", CODEX_OLDEST)
+
+
+def parse_codex(text: str) -> Version:
+    """Return the version in a text such as `codex-cli 0.169.0`.
+
+    Raises:
+        Refused: there is none.
+    """
+    return parse_version(text, "Codex", CODEX_OLDEST)

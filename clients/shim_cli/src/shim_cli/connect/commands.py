@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from shim_cli.connect import claude_code, claude_desktop, client_versions
+from shim_cli.connect import claude_code, claude_desktop, client_versions, codex
 from shim_cli.connect.claude_code import Transport, Wish
 from shim_cli.connect.disk import Edit
-from shim_cli.connect.layout import ClaudeCodeFiles, Scope, desktop_file
+from shim_cli.connect.layout import ClaudeCodeFiles, CodexFiles, Scope, desktop_file
 from shim_cli.connect.settings_file import KEY_VARIABLE
 from shim_cli.home import Home
 from shim_cli.output import plain
@@ -23,6 +23,9 @@ disconnect = typer.Typer(help="Take SHIM out of an assistant's settings again.",
 
 ConfigDir = Annotated[
     Path | None, typer.Option(help="The client's configuration folder [default: $CLAUDE_CONFIG_DIR or ~/.claude].")
+]
+CodexHome = Annotated[
+    Path | None, typer.Option("--config-dir", help="Codex's folder [default: $CODEX_HOME or ~/.codex].")
 ]
 ScopeOption = Annotated[Scope, typer.Option(help="All your projects, or the one in --project.")]
 Project = Annotated[Path, typer.Option(help="The project, for --scope project.", file_okay=False)]
@@ -84,6 +87,31 @@ def disconnect_claude_desktop(file: File = None) -> None:
     """Take SHIM's MCP server out of Claude Desktop's configuration."""
     edit = claude_desktop.disconnect(file or desktop_file(os.environ), Home.here(), SystemClock())
     _report([edit], done="disconnected; restart Claude Desktop", needless="was not connected")
+
+
+@connect.command("codex")
+def connect_codex(
+    config_dir: CodexHome = None,
+    client_version: Annotated[str | None, typer.Option(help="Instead of asking `codex --version`.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Write SHIM's hooks and MCP server into Codex's settings, and keep all that is there."""
+    home, clock = Home.here(), SystemClock()
+    version = client_versions.parse_codex(client_version) if client_version else client_versions.installed_codex()
+    plan = codex.plan(CodexFiles.of(os.environ, config_dir), version, home, os.environ)
+    if dry_run:
+        _show(codex.edits(plan, home, clock))
+    else:
+        _report(codex.connect(plan, home, clock), done="connected", needless="connected already")
+    for note in plan.notes:
+        typer.echo(f"Note: {note}.", err=True)
+
+
+@disconnect.command("codex")
+def disconnect_codex(config_dir: CodexHome = None) -> None:
+    """Take SHIM's hooks and MCP server out of Codex's settings. Stored sessions stay."""
+    made = codex.disconnect(CodexFiles.of(os.environ, config_dir), Home.here(), SystemClock())
+    _report(made, done="disconnected", needless="was not connected")
 
 
 def _report(edits: Sequence[Edit], *, done: str, needless: str) -> None:

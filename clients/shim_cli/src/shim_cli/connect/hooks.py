@@ -1,4 +1,4 @@
-"""The hooks that SHIM asks Claude Code to run, and the program behind them."""
+"""The hooks that SHIM asks Claude Code and Codex to run, and the program behind them."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from shim_agent.connections import CLAUDE_CODE
 from shim_cli.connect import programs
 from shim_cli.connect.client_versions import COMMAND_ONLY
 from shim_cli.connect.settings_file import HOOK_SCRIPT, KEY_VARIABLE
@@ -34,11 +35,12 @@ class HookProgram:
     script: Path
     port: int
     key_file: Path
+    client: str = CLAUDE_CODE
 
     @classmethod
-    def of(cls, home: Home, port: int) -> "HookProgram":
-        """Return the program for this data folder."""
-        return cls(programs.python(), programs.folder(home) / HOOK_SCRIPT, port, home.keys / INGEST_KEY)
+    def of(cls, home: Home, port: int, client: str = CLAUDE_CODE) -> "HookProgram":
+        """Return the program for this data folder and the client that runs it."""
+        return cls(programs.python(), programs.folder(home) / HOOK_SCRIPT, port, home.keys / INGEST_KEY, client)
 
     def install(self) -> None:
         """Put the script into the data folder."""
@@ -50,7 +52,8 @@ class HookProgram:
         The shell's parent is the client, which older versions tell in no other way.
         """
         python, script, key_file = (shlex.quote(str(path)) for path in (self.python, self.script, self.key_file))
-        run = f'{python} -I -S -E {script} {self.port} {event} {key_file} "$PPID" 2>/dev/null'
+        client = "" if self.client == CLAUDE_CODE else f" {self.client}"
+        run = f'{python} -I -S -E {script} {self.port} {event} {key_file} "$PPID"{client} 2>/dev/null'
         return f"[ -x {python} ] && [ -f {script} ] && {run} || true"
 
 

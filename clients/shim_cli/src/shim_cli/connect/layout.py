@@ -47,6 +47,22 @@ class ClaudeCodeFiles:
         return cls(folder, local, registry, ("projects", str(project), "mcpServers"))
 
 
+@dataclass(frozen=True)
+class CodexFiles:
+    """Codex's files: hooks stand in `hooks`, the MCP server in `config`."""
+
+    config_dir: Path
+    config: Path
+    hooks: Path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], config_dir: Path | None) -> "CodexFiles":
+        """Return the files, as the client itself would find them."""
+        named = environ.get("CODEX_HOME")
+        folder = (config_dir or Path(named or Path.home() / ".codex")).expanduser().absolute()
+        return cls(folder, folder / "config.toml", folder / "hooks.json")
+
+
 def desktop_file(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
     """Return Claude Desktop's configuration file."""
     if platform == "darwin":

@@ -56,6 +56,15 @@ class Addition:
     """Where registrations stand in this file."""
 
 
+def parse(text: str) -> JsonObject:
+    """Return what the text says.
+
+    Raises:
+        json_text.NotPlainJson: it is no plain JSON.
+    """
+    return json_text.parse(text)
+
+
 def added(text: str, addition: Addition) -> str:
     """Return the text with the addition, placed behind whatever is there. SHIM's older parts must be out already.
 
@@ -136,7 +145,7 @@ def _own_parts(settings: JsonObject, place: Place) -> Iterator[Path]:
     env = settings.get("env")
     if isinstance(env, dict) and KEY_VARIABLE in env:
         yield ("env", KEY_VARIABLE)
-    if _is_own_server(_lookup(settings, (*place, SERVER_NAME))):
+    if is_own_server(_lookup(settings, (*place, SERVER_NAME))):
         yield (*place, SERVER_NAME)
 
 
@@ -150,7 +159,8 @@ def _own_hooks(event: Path, groups: object) -> Iterator[Path]:
             yield from ((*event, position, "hooks", index) for index in own)
 
 
-def _is_own_server(server: object) -> bool:
+def is_own_server(server: object) -> bool:
+    """Tell whether a registration is of SHIM's server."""
     arguments = server.get("args") if isinstance(server, dict) else None
     return isinstance(arguments, list) and any(
         argument == SERVER_MODULE or (isinstance(argument, str) and argument.endswith(SERVER_SCRIPT))

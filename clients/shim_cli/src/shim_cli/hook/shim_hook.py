@@ -1,6 +1,6 @@
-"""Hand one hook of Claude Code to SHIM and print the answer. Standard library only, silent whatever happens.
+"""Hand one hook of Claude Code or Codex to SHIM and print the answer. Standard library only, silent whatever happens.
 
-usage: python -I -S -E shim_hook.py PORT EVENT KEY_FILE [CLIENT_PID]     payload on standard input
+usage: python -I -S -E shim_hook.py PORT EVENT KEY_FILE [CLIENT_PID [CLIENT]]     payload on standard input
 
 It always ends with success and prints nothing but SHIM's answer: what a hook prints or fails with is shown to the
 person or becomes part of the conversation. Starting the interpreter is most of what a hook costs and every import
@@ -11,6 +11,8 @@ import _socket
 import os
 import sys
 import time
+
+CLAUDE_CODE = "claude-code"
 
 LIMIT = 0.3
 """Seconds from connecting to the whole answer: as long as an assistant waits for a SHIM that hangs."""
@@ -27,15 +29,15 @@ MAX_ANSWER = 256 * 1024
 _CHUNK = 64 * 1024
 
 
-def main(port: str, event: str, key_file: str, parent: str = "") -> None:
+def main(port: str, event: str, key_file: str, parent: str = "", client: str = CLAUDE_CODE) -> None:
     """Send the payload; print the answer if there is one."""
     payload = _read_all()
     with open(key_file, "rb") as file:  # noqa: PTH123 - importing pathlib costs more than all the rest
         key = file.read(256).strip()
-    # The client names itself since 2.1.214; for older ones the hook's shell knows its parent.
-    pid = os.environ.get("CLAUDE_PID") or parent
+    # Claude Code names itself since 2.1.214; for other clients the hook's shell knows its parent.
+    pid = (client == CLAUDE_CODE and os.environ.get("CLAUDE_PID")) or parent
     lines = [
-        f"POST /v1/hooks/claude-code/{event} HTTP/1.1",
+        f"POST /v1/hooks/{client}/{event} HTTP/1.1",
         f"Host: 127.0.0.1:{port}",
         "Connection: close",
         "Content-Type: application/json",
@@ -102,6 +104,6 @@ def _print(text: bytes) -> None:
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:5])
+        main(*sys.argv[1:6])
     finally:
         os._exit(0)
