@@ -8,13 +8,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shim_checkpointer.metrics import Metrics as CheckpointerMetrics
 from shim_gateway.metrics import Metrics as GatewayMetrics
+from shim_supervisor.metrics import Metrics as SupervisorMetrics
 
 from ..stack.rig.stack import Stack
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 Figures = Mapping[Sample, float]
 
-PATHS = {"gateway": "/metrics", "checkpointer": "/metrics/checkpointer"}
+PATHS = {
+    "gateway": "/metrics",
+    "checkpointer": "/metrics/checkpointer",
+    "supervisor": "/metrics/supervisor",
+}
 
 
 def scraped(stack: Stack, service: str) -> Figures:
@@ -30,9 +35,11 @@ def declared(service: str) -> Figures:
     """What a service declares, at its start."""
     registry = CollectorRegistry()
     if service == "gateway":
-        GatewayMetrics(registry, ("checkpointer", "mcp"))
-    else:
+        GatewayMetrics(registry, ("checkpointer", "supervisor", "mcp"))
+    elif service == "checkpointer":
         CheckpointerMetrics(registry)
+    else:
+        SupervisorMetrics(registry)
     return _parsed(generate_latest(registry).decode())
 
 

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shim_prices import BadCatalogue, Catalogue, UnknownModel, UnknownRate, Usage, cost
@@ -131,6 +131,7 @@ def test_writes_that_are_not_split_are_of_five_minutes() -> None:
     assert Usage.of(part) == Usage(cache_write_5m=10, cache_write_1h=20)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text is slow to draw: it loads tables
 @given(
     st.dictionaries(st.sampled_from(["input_tokens", "cache_creation", "speed"]), st.none() | st.text() | st.floats())
 )

@@ -1,6 +1,6 @@
 """The services in one process: `python -m shim_stack.services`. Each is the application it is with `--split`."""
 
-import asyncio
+import uvloop
 
 from shim_checkpointer.app import create_app as create_checkpointer
 from shim_checkpointer.settings import Settings as CheckpointerSettings
@@ -24,7 +24,7 @@ def main() -> None:
         supervisor.supervisor_url: create_supervisor(supervisor),
         mcp.mcp_url: create_mcp(mcp),
     }
-    asyncio.run(run_all(apps))
+    uvloop.run(run_all(apps))
 
 
 if __name__ == "__main__":

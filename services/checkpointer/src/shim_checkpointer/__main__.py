@@ -1,6 +1,6 @@
 """The process: `python -m shim_checkpointer`."""
 
-import asyncio
+import uvloop
 
 from shim_checkpointer.app import create_app
 from shim_checkpointer.settings import Settings
@@ -12,7 +12,7 @@ def main() -> None:
     """Serve until told to stop."""
     configure("checkpointer")
     settings = Settings()
-    asyncio.run(run(create_app(settings), settings.checkpointer_url))
+    uvloop.run(run(create_app(settings), settings.checkpointer_url))
 
 
 if __name__ == "__main__":

@@ -260,6 +260,19 @@ async def test_what_comes_late_is_kept_and_changes_no_state(api: httpx.AsyncClie
     assert len(await everything(api, sid)) == 2
 
 
+async def test_an_end_of_the_turn_that_is_read_late_takes_the_interruption_back(api: httpx.AsyncClient) -> None:
+    sid = await open_session(api)
+    await append(api, sid, new_entry("m1", prompt("Go")))
+    assert (await gone(api, sid))["state"] == "interrupted"
+
+    await append(api, sid, new_entry("m2", reply(says("Done."))))
+
+    assert await state(api, sid) == ("ended", "process_exit")
+    told = [one["type"] for one in await events(api, sid, "session.ended")]
+    assert told.index("session.interrupted") < told.index("session.ended")
+    assert not (await api.get("/v1/recovery", params={"session": sid})).json()["interrupted"]
+
+
 async def test_exit_and_last_lines_at_the_same_time(api: httpx.AsyncClient) -> None:
     for number in range(5):
         sid = await open_session(api, f"race {number}")

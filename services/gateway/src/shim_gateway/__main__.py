@@ -1,7 +1,8 @@
 """The process: `python -m shim_gateway`."""
 
-import asyncio
 import sys
+
+import uvloop
 
 from shim_common.kernel.errors import ShimError
 from shim_common.observability.logs import configure
@@ -19,7 +20,7 @@ def main() -> None:
     except ShimError as error:
         sys.exit(error.detail)
     tls = Tls(settings.tls_certificate, settings.tls_key) if settings.tls_certificate and settings.tls_key else None
-    asyncio.run(run(app, f"http://{settings.bind}", tls))
+    uvloop.run(run(app, f"http://{settings.bind}", tls))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The process: `python -m shim_supervisor`."""
 
-import asyncio
+import uvloop
 
 from shim_common.observability.logs import configure
 from shim_common.web.serve import run
@@ -12,7 +12,7 @@ def main() -> None:
     """Serve until told to stop."""
     configure("supervisor")
     settings = Settings()
-    asyncio.run(run(create_app(settings), settings.supervisor_url))
+    uvloop.run(run(create_app(settings), settings.supervisor_url))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,15 @@ from shim_checkpointer.usecases.context import Context, session_of
 from shim_checkpointer.usecases.signalling import Signalling
 from shim_common.contracts.base import JsonObject
 from shim_common.contracts.envelope import Event
-from shim_common.contracts.sessions import Appended, AppendEntries, EntryKind, NewEntry, SourceSpan, Trigger
+from shim_common.contracts.sessions import (
+    Appended,
+    AppendEntries,
+    EntryKind,
+    NewEntry,
+    SessionState,
+    SourceSpan,
+    Trigger,
+)
 from shim_common.kernel.clock import aware
 from shim_common.kernel.errors import Unprocessable
 
@@ -85,10 +93,17 @@ class Appending:
         session.model = session.digest.model or session.model
         session.client_version = session.digest.client_version or session.client_version
         events = await self._signalling.judge(unit, session, [item.entry for item in fresh], actor)
+        if session.state is SessionState.INTERRUPTED and not session.turn_open:
+            events.append(self._ended_after_all(session, actor))
         checkpoint_id = await self._checkpoint_if_due(unit, session, actor, events)
         await unit.sessions.save(session)
         await unit.publish(events)
         return checkpoint_id
+
+    def _ended_after_all(self, session: Kept, actor: str) -> Event:
+        """Take back an interruption: the end of the turn was written before the process ended, and is read only now."""
+        session.state = SessionState.ENDED
+        return self._context.event("session.ended", session, actor, reason=session.end_reason, exit_code=None)
 
     async def _prepare(self, entries: Sequence[NewEntry]) -> list[Prepared]:
         if len(entries) > _THREAD_ABOVE:
