@@ -1,4 +1,5 @@
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shim_agent import connections
+from shim_cli.resume import OPEN_DESKTOP
 from shim_common.contracts import sessions as wire
 from shim_common.contracts.envelope import Event
 
@@ -124,6 +126,16 @@ def test_a_session_that_left_no_transcript_goes_on_in_a_new_one(
         bundle = f"shim recovery --session {sid} --bundle"
         assert last == f'cd {tmp_path} && claude --append-system-prompt "$({bundle})"'
         assert user.does(*bundle.split()[1:]).startswith("Open task: test the cart.")
+
+
+def test_resume_of_claude_desktop_opens_the_program(user: Person, shim: FakeShim) -> None:
+    stored = shim.add_session(client="claude-desktop", state=wire.SessionState.INTERRUPTED)
+    shim.recovery = recovery_of(stored.session).model_copy(update={"resume": None})
+
+    last = user.does("resume", "client-1").rstrip().splitlines()[-1]
+
+    assert shlex.join(OPEN_DESKTOP) in last
+    assert last.endswith("then ask it there to call shim_check_recovery")
 
 
 def test_resume_says_what_is_in_the_way(user: Person, shim: FakeShim, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ from shim_cli.sessions import absolute
 from shim_common.contracts.sessions import Recovery
 from shim_common.kernel.errors import NotFound
 from shim_transcripts import find_session_file
+
+CLAUDE_DESKTOP = "claude-desktop"
+OPEN_DESKTOP = ("open", "-a", "Claude") if sys.platform == "darwin" else ("xdg-open", "claude://")
+"""Brings the program up; no deep link of it opens a conversation, and none is tried with a prompt nobody wrote."""
+DESKTOP_HINT = "then ask it there to call shim_check_recovery"
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ def plan(recovery: Recovery, config_dirs: Iterable[Path]) -> Continuation:
     session = recovery.session
     if session is None:
         raise NotFound(f"there is nothing to resume: {recovery.why}; `shim sessions` lists all sessions")
+    if session.client == CLAUDE_DESKTOP:
+        return Continuation(OPEN_DESKTOP, f"{shlex.join(OPEN_DESKTOP)}   # {DESKTOP_HINT}", Path.home())
     if recovery.resume is None:
         raise NotFound(f"{session.client} cannot resume a session by a command; start a new one there")
     folder = Path(session.project)
