@@ -9,7 +9,7 @@ MEMBERS := libs/shim_common libs/shim_transcripts libs/shim_risk libs/shim_super
            clients/shim_agent clients/shim_cli clients/shim_mcp deploy/stack
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs lint format test lock chaos bench-checkpoints bench-hooks bench-supervisor eval-risk
+.PHONY: help install up down status logs lint format test lock chaos bench-checkpoints bench-hooks bench-search bench-supervisor eval-risk
 
 help: ## Show the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ $(SUPERVISORS)/.installed: bench/peers/supervisors.txt
 
 bench-supervisor: install $(SUPERVISORS)/.installed ## From kill -9 to the replacement, beside other supervisors
 	@$(BIN)/python bench/supervisor.py
+
+bench-search: install ## Latency of searches over 1,000 sessions, and the bytes of the index
+	@$(BIN)/python bench/search.py $(ARGS)
 
 eval-risk: install ## How well compactions are foreseen, on recorded sessions
 	@$(BIN)/python bench/eval_risk.py

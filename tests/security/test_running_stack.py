@@ -221,6 +221,7 @@ async def test_20_no_result_of_a_tool_holds_a_key(stack: Stack, canaries: Canari
         "shim_check_recovery": {"session_id": SID},
         "shim_monitor_signals": {"session_id": SID},
         "shim_session_status": {"session_id": SID},
+        "shim_search": {"query": key},
         "shim_clear_state": {"session_id": SID, "confirm": True},
     }
     headers = {"authorization": f"Bearer {key}"}

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shim_common.contracts import access
+from shim_common.contracts import search as searched
 from shim_common.contracts import sessions as wire
 from shim_common.contracts.envelope import Event
 from shim_common.contracts.problems import FieldError, Problem
@@ -60,6 +61,7 @@ class FakeShim:
     """The state; `trouble` answers the next requests instead, `tamper` changes what is stored."""
 
     sessions: dict[str, Stored] = field(default_factory=dict)
+    hits: list[searched.SearchHit] = field(default_factory=list)
     hooks: list[tuple[str, dict[str, Any], str | None]] = field(default_factory=list)
     beats: list[wire.Heartbeat] = field(default_factory=list)
     exits: list[wire.ProcessExit] = field(default_factory=list)
@@ -124,6 +126,14 @@ class FakeShim:
         stored = Stored(wire.Session.model_validate(facts | values))
         self.sessions[stored.session.id] = stored
         return stored
+
+    def search(self, request: Request) -> tuple[int, Any]:
+        """Find everything that is set, page by page; a query without letters is refused."""
+        if not any(map(str.isalnum, request.query["query"])):
+            raise Refused(422, "no_words", "the query names no word to look for")
+        start, limit = int(request.query.get("cursor", 0)), int(request.query["limit"])
+        following = str(start + limit) if start + limit < len(self.hits) else None
+        return 200, searched.SearchPage(items=self.hits[start : start + limit], next_cursor=following)
 
     def open_session(self, request: Request) -> tuple[int, Any]:
         new = read(wire.NewSession, request)
@@ -399,6 +409,7 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "/v1/blobs/([^/]+)", FakeShim.blob),
     ("PUT", "/v1/blobs/([^/]+)", FakeShim.put_blob),
     ("GET", "/v1/recovery", FakeShim.recover),
+    ("GET", "/v1/search", FakeShim.search),
     ("POST", "/v1/hooks/claude-code/([^/]+)", FakeShim.hook),
     ("GET", "/v1/events", FakeShim.list_events),
     ("GET", "/v1/events/stream", FakeShim.stream),

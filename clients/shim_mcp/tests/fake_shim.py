@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shim_common.contracts.access import Scope
 from shim_common.contracts.problems import FieldError, Problem
+from shim_common.contracts.search import PassageKind, SearchHit, SearchPage
 from shim_common.contracts.sessions import (
     Appended,
     AppendEntries,
@@ -107,6 +108,7 @@ class FakeShim:
                 web.get("/v1/sessions/{sid}/checkpoints", self._get_checkpoints),
                 web.get("/v1/checkpoints/{id}", self._get_checkpoint),
                 web.get("/v1/recovery", self._get_recovery),
+                web.get("/v1/search", self._get_search),
             ]
         )
         return app
@@ -271,6 +273,20 @@ class FakeShim:
             )
         )
 
+    async def _get_search(self, request: web.Request) -> web.Response:
+        """Find the word in task states, under the filter for projects."""
+        word = request.query["query"]
+        found = [
+            _hit(stored.session, entry, word)
+            for stored in self.stored.values()
+            for entry in stored.entries
+            if word in str(entry.body.get("operation"))
+            and request.query.get("project") in (None, stored.session.project)
+            and request.query.get("failed") in (None, "false")
+        ]
+        limit = int(request.query["limit"])
+        return answer(SearchPage(items=found[:limit], next_cursor="more" if len(found) > limit else None))
+
     def _last_in(self, project: str) -> Session | None:
         found = [stored.session for stored in self.stored.values() if stored.session.project == project]
         return found[-1] if found else None
@@ -308,6 +324,26 @@ def _held(stored: Stored, checkpoint: Checkpoint) -> CheckpointState:
         pending=[],
         messages=len(stored.entries),
         tool_calls=0,
+    )
+
+
+def _hit(session: Session, entry: Entry, word: str) -> SearchHit:
+    line = str(entry.body["operation"])
+    start = line.index(word)
+    return SearchHit(
+        session_id=session.id,
+        client=session.client,
+        client_session_id=session.client_session_id,
+        project=session.project,
+        model=session.model,
+        position=entry.position,
+        at=entry.at,
+        kind=PassageKind.STATE,
+        tools=[],
+        failed=False,
+        rank=0.1,
+        snippet=line,
+        marks=[(start, start + len(word))],
     )
 
 

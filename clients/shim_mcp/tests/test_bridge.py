@@ -182,7 +182,7 @@ async def test_lists_and_calls_tools_and_passes_on_errors(shim: FakeShim, key_fi
     session = shim.add_session("client-1", project="/home/ana/wéb\u2028shop")
     async with endpoint(shim) as serving, bridged(serving.port, key_file, revision) as client:
         assert client.protocol_version == revision
-        assert len((await client.list_tools()).tools) == 6
+        assert len((await client.list_tools()).tools) == 7
         assert len((await client.list_resources()).resources) == 1
         found, *refused = await asyncio.gather(
             client.call_tool("shim_session_status", {"session_id": "client-1"}),

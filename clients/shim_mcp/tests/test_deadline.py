@@ -26,7 +26,7 @@ async def test_everything_is_refused_within_the_deadline(shim: FakeShim, mode: s
         server = create_server(api, deadline=DEADLINE)
         async with Client(server, mode=mode) as client:
             for tool in [tool.name for tool in (await client.list_tools()).tools]:
-                arguments = {"session_id": "client-1", "project": "/p", "phase": "tests"}
+                arguments = {"session_id": "client-1", "project": "/p", "phase": "tests", "query": "cart"}
                 started = time.monotonic()
                 refused = told(await client.call_tool(tool, arguments))
                 assert time.monotonic() - started < DEADLINE + SLACK

@@ -35,7 +35,7 @@ async def test_lists_and_refuses_at_once_while_shim_is_down(tmp_path: Path, revi
     async with over_stdio(private_environ(tmp_path, NOWHERE), revision, log) as client:
         assert client.protocol_version == revision
         started = time.monotonic()
-        assert len((await client.list_tools()).tools) == 6
+        assert len((await client.list_tools()).tools) == 7
         assert (await client.list_resources()).resources == []
         refused = told(await client.call_tool("shim_session_status", {"session_id": "client-1"}))
         assert time.monotonic() - started < 1

@@ -19,9 +19,11 @@ TOOLS = [
     "shim_check_recovery",
     "shim_monitor_signals",
     "shim_session_status",
+    "shim_search",
     "shim_force_checkpoint",
     "shim_clear_state",
 ]
+OF_A_SESSION = ["shim_monitor_signals", "shim_session_status", "shim_force_checkpoint"]
 CALL: RequestParamsMeta = {"claudecode/toolUseId": "toolu_01"}  # type: ignore[typeddict-unknown-key]
 PROJECT = "/home/ana/webshop"
 
@@ -42,7 +44,7 @@ async def test_lists_the_tools_in_order_with_their_marks(address: str, revision:
         assert [tool.name for tool in tools] == TOOLS
         marks = {tool.name: tool.annotations or ToolAnnotations() for tool in tools}
         assert [name for name in TOOLS if marks[name].destructive_hint] == ["shim_clear_state"]
-        assert [name for name in TOOLS if marks[name].read_only_hint] == TOOLS[1:4]
+        assert [name for name in TOOLS if marks[name].read_only_hint] == TOOLS[1:5]
         assert [tool.name for tool in tools if tool.meta == {"anthropic/alwaysLoad": True}] == TOOLS[:2]
         assert all(tool.output_schema and tool.output_schema["type"] == "object" for tool in tools)
         assert "shim_check_recovery" in (client.instructions or "")
@@ -111,7 +113,7 @@ async def test_without_a_state_it_adds_nothing(shim: FakeShim, address: str, rev
     assert shim.stored[session.id].entries == []
 
 
-@pytest.mark.parametrize("tool", ["shim_auto_checkpoint", *TOOLS[2:5]])
+@pytest.mark.parametrize("tool", ["shim_auto_checkpoint", *OF_A_SESSION])
 async def test_the_session_is_found_by_the_tool_call(shim: FakeShim, address: str, revision: str, tool: str) -> None:
     shim.add_session("another")
     session = shim.add_session("client-1")
@@ -146,7 +148,7 @@ async def test_opening_a_session_needs_a_project(shim: FakeShim, address: str, r
     assert shim.stored == {}
 
 
-@pytest.mark.parametrize("tool", TOOLS[2:5])
+@pytest.mark.parametrize("tool", OF_A_SESSION)
 async def test_readers_open_nothing(shim: FakeShim, address: str, revision: str, tool: str) -> None:
     async with over_http(address, revision, KEY) as client:
         assert "Give session_id" in told(await client.call_tool(tool, {}))
@@ -290,3 +292,21 @@ async def test_strange_ids_stay_one_segment(shim: FakeShim, address: str, revisi
         shim.paths.clear()
         told(await client.call_tool("shim_session_status", {"session_id": "a?b=c#d%2F\x00é"}))
     assert shim.paths == ["GET /v1/sessions/a%3Fb=c%23d%252F%00%C3%A9"]
+
+
+async def test_searches_all_sessions(shim: FakeShim, address: str, revision: str) -> None:
+    for number, project in enumerate((PROJECT, PROJECT, "/home/ana/blog")):
+        shim.add_session(f"client-{number}", project)
+    async with over_http(address, revision, KEY) as client:
+        for number in range(3):
+            state = {"session_id": f"client-{number}", "operation": f"Round the cents {number}"}
+            await call(client, "shim_auto_checkpoint", state)
+        found = await call(client, "shim_search", {"query": "cents", "project": PROJECT, "failed": False})
+        some = await call(client, "shim_search", {"query": "cents", "limit": 2})
+        none = await call(client, "shim_search", {"query": "cents", "failed": True, "since": "2026-11-20T12:00:00Z"})
+
+    assert [hit["text"] for hit in found["hits"]] == ["Round the **cents** 0", "Round the **cents** 1"]
+    assert set(found["hits"][0]) == {"session_id", "position", "at", "kind", "project", "text"}
+    assert (len(some["hits"]), "more" in some["note"]) == (2, True)
+    assert set(none) == {"note"}
+    assert "since=2026-11-20T12:00:00%2B00:00&" in shim.paths[-1]

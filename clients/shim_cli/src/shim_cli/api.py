@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from shim_cli.errors import ApiProblem, NotRunning
 from shim_cli.home import Home
 from shim_common.contracts import access
+from shim_common.contracts import search as searched
 from shim_common.contracts import sessions as wire
 from shim_common.contracts import supervision as watched
 from shim_common.contracts.base import JsonObject
@@ -156,6 +157,18 @@ class Api:
     def recovery(self, *, project: str | None = None, session: str | None = None) -> wire.Recovery:
         """Return whether something was interrupted in a project or a session, and what it takes to go on."""
         return self._get(wire.Recovery, "/v1/recovery", {"project": project, "session": session})
+
+    def search(self, query: str, limit: int, **filters: str | None) -> Iterator[searched.SearchHit]:
+        """Yield at most `limit` finds of these words in all sessions, best first."""
+        cursor: str | None = None
+        while limit > 0:
+            asked = {**filters, "query": query, "limit": str(min(limit, searched.MOST_HITS)), "cursor": cursor}
+            page = self._get(searched.SearchPage, "/v1/search", asked)
+            yield from page.items[:limit]
+            limit -= len(page.items)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def hook(self, event: str, payload: JsonObject, pid: int | None = None) -> wire.HookAnswer | None:
         """Hand a hook's payload in, as an assistant would; None where SHIM has nothing to say."""

@@ -38,7 +38,7 @@ class ShimGroup(TyperGroup):
 def application() -> typer.Typer:
     """Return the command with everything that is installed."""
     # Loaded here and not with this module: `shim run` starts without what it does not need.
-    from shim_cli import demo, evaluate, events, keys, restore, resume, sessions, supervision
+    from shim_cli import demo, evaluate, events, keys, restore, resume, search, sessions, supervision
     from shim_cli.connect import commands as connecting
     from shim_cli.replay import command as replay
     from shim_cli.run import command as running
@@ -49,6 +49,7 @@ def application() -> typer.Typer:
     app.add_typer(connecting.connect, name="connect")
     app.add_typer(connecting.disconnect, name="disconnect")
     sessions.add_to(app)
+    search.add_to(app)
     restore.add_to(app)
     resume.add_to(app)
     running.add_to(app)

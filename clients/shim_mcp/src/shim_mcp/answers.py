@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from shim_common.contracts.search import PassageKind, SearchHit, SearchPage
 from shim_common.contracts.sessions import (
     Checkpoint,
     Confidence,
@@ -189,6 +190,50 @@ class Made(Answer):
     number: int
     position: int = Field(description="The log up to this entry belongs to it.")
     files: bool = Field(description="The project's files were kept with it.")
+
+
+class Hit(Answer):
+    """An entry of a session that was found."""
+
+    session_id: str
+    position: int = Field(description="In the log; shim://sessions/{session_id}/transcript?after= shows it whole.")
+    at: datetime
+    kind: PassageKind
+    failed: bool | None = Field(None, description="Absent where it did not.")
+    tools: list[str] = []
+    project: str
+    text: str = Field(description="The line, with what was found between **.")
+
+    @classmethod
+    def of(cls, hit: SearchHit) -> Self:
+        """Return the answer for a hit."""
+        return cls(
+            session_id=hit.session_id,
+            position=hit.position,
+            at=hit.at,
+            kind=hit.kind,
+            failed=hit.failed or None,
+            tools=hit.tools,
+            project=hit.project,
+            text=hit.marked("**", "**"),
+        )
+
+
+class Hits(Answer):
+    """What was found, best first."""
+
+    hits: list[Hit] = []
+    note: str | None = None
+
+    @classmethod
+    def of(cls, page: SearchPage) -> Self:
+        """Return the answer for a page of hits."""
+        note = None
+        if not page.items:
+            note = "Nothing was found. Fewer words find more; so does leaving filters out."
+        elif page.next_cursor is not None:
+            note = "There is more; narrow it down with words or filters."
+        return cls(hits=[Hit.of(hit) for hit in page.items], note=note)
 
 
 class Cleared(Answer):

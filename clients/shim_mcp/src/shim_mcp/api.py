@@ -3,7 +3,7 @@
 Whatever goes wrong on the way is one error, `ApiError`, whose text says what to do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import BaseModel, ValidationError
 
 from shim_common.contracts.problems import Problem
+from shim_common.contracts.search import SearchPage
 from shim_common.contracts.sessions import (
     Appended,
     AppendEntries,
@@ -103,6 +104,10 @@ class Api(Protocol):
         """Return whether work in a project, or one session, was interrupted, and what it takes to go on."""
         ...
 
+    async def search(self, query: str, filters: Mapping[str, str | None], *, limit: int) -> SearchPage:
+        """Return what the words find in all sessions, best first; `filters` are those of `GET /v1/search`."""
+        ...
+
 
 class HttpApi:
     """The REST API over HTTP. `key` gives the bearer key of the present caller, anew for each call."""
@@ -177,6 +182,11 @@ class HttpApi:
         if session_id is not None:
             asked["session"] = session_id
         return await self._get(Recovery, "/v1/recovery", asked)
+
+    async def search(self, query: str, filters: Mapping[str, str | None], *, limit: int) -> SearchPage:
+        """Return what the words find in all sessions, best first; `filters` are those of `GET /v1/search`."""
+        asked: Query = {name: value for name, value in filters.items() if value is not None}
+        return await self._get(SearchPage, "/v1/search", {**asked, "query": query, "limit": limit})
 
     async def _get(self, model: type[Model], path: str, query: Query | None = None) -> Model:
         return _read(model, await self._call("GET", path, query=query))

@@ -1,11 +1,11 @@
 """The server over streamable HTTP, behind the gateway: each call is made with the caller's own key."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import uvloop
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware, get_access_token
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.auth.provider import AccessToken
@@ -73,7 +73,7 @@ def main() -> None:
     settings = Settings()
     if settings.mcp_url is None:
         raise SystemExit("SHIM_MCP_URL is not set; give unix:///path/mcp.sock or http://host:port")
-    asyncio.run(web.run(create_app(settings), settings.mcp_url))
+    uvloop.run(web.run(create_app(settings), settings.mcp_url))
 
 
 def _key_of_caller() -> str:

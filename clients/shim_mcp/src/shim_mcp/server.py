@@ -138,6 +138,7 @@ def _published(tools: Tools, deadline: float) -> list[Tool]:
         tool(tools.check_recovery, "Check for interrupted work", read_only=True, daily=True),
         tool(tools.monitor_signals, "Show signals and risk", read_only=True),
         tool(tools.session_status, "Show a session", read_only=True),
+        tool(tools.search, "Search all sessions", read_only=True),
         tool(tools.force_checkpoint, "Make a checkpoint"),
         tool(tools.clear_state, "Delete a session for good", destructive=True),
     ]

@@ -1,19 +1,22 @@
-"""The six tools. Each is one or two calls to SHIM; what they mean is told to the model in their docstrings."""
+"""The seven tools. Each is one or two calls to SHIM; what they mean is told to the model in their docstrings."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from mcp.server.mcpserver import Context
 from pydantic import BaseModel, ConfigDict, Field
 
 from shim_common.contracts.base import JsonObject
+from shim_common.contracts.search import LONGEST_QUERY
 from shim_common.contracts.sessions import AppendEntries, EntryKind, NewCheckpoint, NewEntry
 from shim_common.kernel.clock import Clock
 from shim_common.kernel.ids import Ids
-from shim_mcp.answers import Cleared, Made, RecoveryAnswer, Saved, Signals, Status
+from shim_mcp.answers import Cleared, Hits, Made, RecoveryAnswer, Saved, Signals, Status
 from shim_mcp.api import Api
 from shim_mcp.sessions import Sessions, call_id
 
 _LONGEST_KEY = 200
+_MOST_HITS = 50
 _NAME_IT = "Opened a new session. Give this session_id with every further call."
 
 SessionId = Annotated[
@@ -119,6 +122,40 @@ class Tools:
         session = await self._api.session(await self._sessions.known(context, session_id))
         newest = (await self._api.checkpoints(session.id, limit=1)).items
         return Status.of(session, newest[0] if newest else None)
+
+    async def search(
+        self,
+        query: Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=LONGEST_QUERY,
+                description='All words must be there and may go on; "a phrase"; -without.',
+            ),
+        ],
+        project: Project = None,
+        since: Annotated[datetime | None, Field(description="With time zone.")] = None,
+        until: datetime | None = None,
+        model: Annotated[str | None, Field(max_length=128, description="Part of its name.")] = None,
+        tool: Annotated[str | None, Field(max_length=128, examples=["Bash"])] = None,
+        failed: Annotated[bool | None, Field(description="true: only failures.")] = None,
+        client: Annotated[str | None, Field(max_length=64)] = None,
+        limit: Annotated[int, Field(ge=1, le=_MOST_HITS)] = 10,
+    ) -> Hits:
+        """Search what was said and done in all sessions: prompts, replies, commands, file names and errors.
+
+        For instance how something was solved before. Outputs of tools are not searched.
+        """
+        filters = {
+            "project": project,
+            "since": since.isoformat() if since else None,
+            "until": until.isoformat() if until else None,
+            "model": model,
+            "tool": tool,
+            "failed": None if failed is None else str(failed).lower(),
+            "client": client,
+        }
+        return Hits.of(await self._api.search(query, filters, limit=limit))
 
     async def force_checkpoint(
         self,

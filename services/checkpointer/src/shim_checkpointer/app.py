@@ -23,6 +23,7 @@ from shim_checkpointer.usecases.filing import Filing
 from shim_checkpointer.usecases.foreseeing import Foreseeing
 from shim_checkpointer.usecases.hooking import Hooking, Snapshots
 from shim_checkpointer.usecases.recovering import Recovering
+from shim_checkpointer.usecases.searching import Indexing, Searching
 from shim_checkpointer.usecases.sessions import SessionLife
 from shim_checkpointer.usecases.signalling import Signalling
 from shim_checkpointer.usecases.upkeep import Upkeeping
@@ -74,7 +75,7 @@ def create_app(settings: Settings, clock: Clock | None = None, ids: Ids | None =
             stack.push_async_callback(redis.aclose)
             for name, work in (
                 ("relay", relay.run),
-                ("jobs", partial(jobs.run_jobs, settings.redis_url, services.upkeeping)),
+                ("jobs", partial(jobs.run_jobs, settings.redis_url, services.upkeeping, services.indexing)),
                 ("silence", partial(jobs.watch_for_silence, services.upkeeping)),
             ):
                 await stack.enter_async_context(background.running(name, work))
@@ -107,6 +108,8 @@ def make_services(context: base.Context, upkeep: Upkeep, parameters: Declared) -
         recovering=Recovering(context),
         viewing=Viewing(context),
         filing=Filing(context, snapshots),
+        searching=Searching(context),
+        indexing=Indexing(context, upkeep),
         upkeeping=Upkeeping(context, upkeep, life),
         parameters=_listed(parameters),
     )

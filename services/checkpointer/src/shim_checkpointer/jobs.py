@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
+from shim_checkpointer.usecases.searching import Indexing
 from shim_checkpointer.usecases.upkeep import Upkeeping
 from shim_common.kernel.errors import ShimError
 
@@ -26,6 +27,12 @@ async def seal_due(ctx: dict[Any, Any], *_: object, **__: object) -> None:
         log.error("upkeep.not_sealed", why=hindrance)
 
 
+async def index_due(ctx: dict[Any, Any], *_: object, **__: object) -> None:
+    """Index what was stored before there was an index, and keep the index tidy."""
+    for hindrance in await ctx["indexing"].catch_up():
+        log.error("index.not_read", why=hindrance)
+
+
 async def clean_up(ctx: dict[Any, Any], *_: object, **__: object) -> None:
     """Remove what is not kept any longer."""
     for what in await ctx["upkeeping"].clean_up():
@@ -40,15 +47,16 @@ class _Redis(ArqRedis):
         await self.aclose(close_connection_pool)
 
 
-async def run_jobs(redis_url: str, upkeeping: Upkeeping) -> None:
+async def run_jobs(redis_url: str, upkeeping: Upkeeping, indexing: Indexing) -> None:
     """Work until cancelled, or until Redis is lost: an arq worker does not find it again."""
     redis = _Redis(connection_pool=ConnectionPool.from_url(redis_url))
     worker = Worker(
         cron_jobs=[
             cron(seal_due, second=_EVERY_TEN_SECONDS, timeout=300),
+            cron(index_due, second=_EVERY_TEN_SECONDS, timeout=300),
             cron(clean_up, minute={7, 37}, timeout=600),
         ],
-        ctx={"upkeeping": upkeeping},
+        ctx={"upkeeping": upkeeping, "indexing": indexing},
         queue_name=QUEUE,
         redis_pool=redis,
         handle_signals=False,

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from shim_checkpointer.domain.passages import Passage
 from shim_checkpointer.domain.pending import Observation
+from shim_checkpointer.domain.query import SearchQuery
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.domain.signals import Raised
 from shim_common.contracts.base import JsonObject
@@ -98,6 +100,71 @@ class Log(Protocol):
 
     async def sources(self, session: Kept) -> list[SessionSource]:
         """Return all files of a session and how far they are stored."""
+        ...
+
+
+@dataclass(frozen=True)
+class PassageFilter:
+    """Which passages a search looks through: `since` <= their time < `until`; `model` is a part of its name."""
+
+    project: str | None = None
+    client: str | None = None
+    model: str | None = None
+    tool: str | None = None
+    failed: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A find's place in the order of finds: best first, then newest."""
+
+    rank: float
+    at: datetime
+    session_no: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """A passage that was found, and whose it is."""
+
+    passage: Passage
+    place: Place
+    session_id: str
+    client: str
+    client_session_id: str
+    project: str
+    model: str | None
+
+
+@dataclass(frozen=True)
+class Unindexed:
+    """A session of whose entries the first are not indexed: those up to a position."""
+
+    session_id: str
+    session_no: int
+    up_to: int
+
+
+class Passages(Protocol):
+    """What can be searched for."""
+
+    async def add(self, session_no: int, passages: Sequence[Passage]) -> None:
+        """Store passages of a session."""
+        ...
+
+    async def find(self, query: SearchQuery, wanted: PassageFilter, after: Place | None, limit: int) -> list[Found]:
+        """Return finds behind a place, best first; the newest matches are ranked."""
+        ...
+
+    async def unindexed(self) -> Unindexed | None:
+        """Return a session that was stored before there was an index."""
+        ...
+
+    async def claim(self, due: Unindexed) -> bool:
+        """Take it off the list of those; False if somebody else did, or the session is gone."""
         ...
 
 
@@ -203,6 +270,11 @@ class Unit(Protocol):
         ...
 
     @property
+    def passages(self) -> Passages:
+        """What can be searched for."""
+        ...
+
+    @property
     def checkpoints(self) -> Checkpoints:
         """Checkpoints."""
         ...
@@ -296,6 +368,10 @@ class Upkeep(Protocol):
 
     async def drop_unused_blobs(self, stored_before: datetime) -> list[str]:
         """Delete contents that no snapshot names; say what went."""
+        ...
+
+    async def tidy_index(self) -> None:
+        """Sort what appends put before the search index into it, so that none of them has to."""
         ...
 
     async def stored_bytes(self) -> int:

@@ -2,9 +2,11 @@
 
 `session` says who a session is and changes seldom; `progress` is its moving state, rewritten at every append.
 `entry` holds the fresh end of each log and `block` the sealed rest. `observation` is what hooks saw.
+`passage` is what of the entries can be searched for.
 """
 
 from datetime import datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -114,6 +116,35 @@ class BlockRow(Table, table=True):
     first: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     last: int = Field(sa_column=Column(Integer, nullable=False))
     body: bytes = Field(sa_column=_bytes())
+
+
+class PassageRow(Table, table=True):
+    """What can be searched for of an entry. Rows come with the log, whose keys see to it that none comes twice."""
+
+    __tablename__ = "passage"
+    __table_args__ = (
+        Index("passage_session", "session_no"),
+        Index("passage_words", text("array_to_tsvector(string_to_array(words, ' '))"), postgresql_using="gin"),
+    )
+    __mapper_args__: ClassVar[dict[str, Any]] = {"primary_key": ["session_no", "position"]}
+
+    session_no: int = Field(sa_column=_session_key(primary=False))
+    at: datetime = Field(sa_column=_moment())
+    position: int = Field(sa_column=Column(Integer, nullable=False))
+    kind: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    failed: bool
+    tools: str | None
+    text: bytes = Field(sa_column=_bytes())
+    words: str
+
+
+class UnindexedRow(Table, table=True):
+    """A session of whose entries those up to a position were stored before there was an index."""
+
+    __tablename__ = "unindexed"
+
+    session_no: int = Field(sa_column=_session_key())
+    up_to: int = Field(sa_column=Column(Integer, nullable=False))
 
 
 class SourceRow(Table, table=True):

@@ -64,7 +64,7 @@ async def test_migrating_again_changes_nothing(database_url: str) -> None:
 async def test_replicas_that_start_together_migrate_once(database_url: str) -> None:
     await asyncio.gather(*(bring_up(database_url, SCHEMA, PACKAGE) for _ in range(3)))
 
-    assert await version(database_url) == "0001"
+    assert await version(database_url) == "0002"
     assert await differences(database_url, SCHEMA, Table.metadata) == []
 
 

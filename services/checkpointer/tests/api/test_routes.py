@@ -40,6 +40,7 @@ SCOPES = {
     ("GET", "/v1/sessions/{sid}/snapshots"): Scope.READ,
     ("GET", "/v1/snapshots/{snapshot_id}"): Scope.READ,
     ("GET", "/v1/recovery"): Scope.READ,
+    ("GET", "/v1/search"): Scope.READ,
     ("POST", "/v1/hooks/{client}/{event}"): Scope.INGEST,
     ("GET", "/v1/parameters"): Scope.READ,
     ("GET", "/v1/events"): Scope.READ,

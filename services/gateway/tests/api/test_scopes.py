@@ -49,6 +49,7 @@ SCOPES: dict[str, Scope | None] = {
     "GET /v1/sessions/{sid}/checkpoints": READ,
     "GET /v1/checkpoints/{checkpoint_id}": READ,
     "GET /v1/recovery": READ,
+    "GET /v1/search": READ,
     "POST /v1/blobs/missing": INGEST,
     "PUT /v1/blobs/{sha256}": INGEST,
     "GET /v1/blobs/{sha256}": READ,

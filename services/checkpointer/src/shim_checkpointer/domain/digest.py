@@ -166,6 +166,11 @@ def call_id(value: object) -> str:
     return str(value)[:_ID_CHARS]
 
 
+def is_prompt(words: str) -> bool:
+    """Whether a user's message is a person's words, and not what the client puts there itself."""
+    return bool(words) and not words.startswith(_NOT_A_PROMPT)
+
+
 def is_no_outcome(output: str) -> bool:
     """Whether a result is the client's own stand-in for one it lost."""
     return output.startswith(_NO_OUTCOME)
@@ -274,7 +279,7 @@ def _on_user(digest: Digest, entry: LogEntry, message: JsonObject, *, side: bool
 
 def _on_prompt(digest: Digest, at: datetime, prompt: str) -> None:
     prompt = prompt.strip()
-    if not prompt or prompt.startswith(_NOT_A_PROMPT):
+    if not is_prompt(prompt):
         return
     digest.messages += 1
     digest.api_retries = 0

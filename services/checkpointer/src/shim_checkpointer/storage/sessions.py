@@ -148,7 +148,10 @@ class PostgresSessions:
 
     async def delete(self, session: Kept) -> None:
         """Remove everything stored of a session; contents shared with others go with the next clean-up."""
-        tables = ("entry", "block", "source", "checkpoint", "observation", "signal", "snapshot", "progress")
+        tables = (
+            "unindexed",  # first: whoever indexes the session at this moment is waited for
+            *("passage", "entry", "block", "source", "checkpoint", "observation", "signal", "snapshot", "progress"),
+        )
         for table in tables:
             await self._connection.execute(f"DELETE FROM {table} WHERE session_no = $1", session.no)  # noqa: S608
         await outbox.forget_session(self._connection, session.id)

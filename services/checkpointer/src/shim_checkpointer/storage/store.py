@@ -10,6 +10,7 @@ from shim_checkpointer.storage.checkpoints import PostgresCheckpoints
 from shim_checkpointer.storage.files import PostgresFiles
 from shim_checkpointer.storage.hooks import PostgresHooks
 from shim_checkpointer.storage.log import PostgresLog
+from shim_checkpointer.storage.passages import PostgresPassages
 from shim_checkpointer.storage.sessions import PostgresSessions
 from shim_checkpointer.storage.signals import PostgresSignals
 from shim_common.contracts.base import JsonObject
@@ -27,6 +28,7 @@ class PostgresUnit:
         self.published: list[Event] = []
         self.sessions = PostgresSessions(connection)
         self.log = PostgresLog(connection)
+        self.passages = PostgresPassages(connection)
         self.checkpoints = PostgresCheckpoints(connection)
         self.hooks = PostgresHooks(connection)
         self.signals = PostgresSignals(connection)

@@ -12,6 +12,7 @@ from datetime import datetime
 from shim_checkpointer.domain import log, triggers
 from shim_checkpointer.domain.digest import call_id, is_no_outcome, plain_text
 from shim_checkpointer.domain.log import LogEntry
+from shim_checkpointer.domain.passages import Passage, passage_of
 from shim_checkpointer.domain.pending import reply_subject
 from shim_checkpointer.domain.session import Kept
 from shim_checkpointer.ports import Unit
@@ -143,11 +144,15 @@ class Appending:
         await unit.log.add(session, [(item.key, item.packed) for item in fresh], source)
         size = sum(len(item.payload) for item in fresh)
         session.head = log.advance(session.head, (item.payload for item in fresh))
+        passages: list[Passage] = []
+        for position, item in enumerate(fresh, start=session.position + 1):
+            if passage := passage_of(position, item.entry, session.digest):
+                passages.append(passage)
+            session.digest.add(item.entry)
+        await unit.passages.add(session.no, passages)
         session.position += len(fresh)
         session.tail_bytes += size
         session.fresh_bytes += size
-        for item in fresh:
-            session.digest.add(item.entry)
         covered = [subject for item in fresh for subject in covered_by(item.entry)]
         if covered and session.hooked_at is not None:
             await unit.hooks.cover(session, covered)
