@@ -162,6 +162,11 @@ class CodexRun:
         """Wait until a tool of the thread runs a program called `name` and return its process."""
         return await eventually(lambda: next((one for one in self.tools() if _name_of(one) == name), None))
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.returncode is not None
+
     async def kill(self) -> None:
         """Kill it with SIGKILL, and wait until it is gone."""
         self._process.kill()
