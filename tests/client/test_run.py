@@ -29,6 +29,9 @@ from shim_common.contracts.supervision import IncidentState, Step
 pytestmark = [
     pytest.mark.client,
     pytest.mark.skipif(not is_installed(), reason="there is no tmux; on Debian: apt-get install tmux"),
+    pytest.mark.xfail(
+        raises=TimeoutError, strict=False, reason="on a busy machine the client may miss a key in its dialogs"
+    ),
 ]
 
 TEST_COMMAND_KILLS = 10
